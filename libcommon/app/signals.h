@@ -1,0 +1,3 @@
+#ifndef SIGNALS_H
+#define SIGNALS_H
+#endif

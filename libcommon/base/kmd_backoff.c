@@ -1,0 +1,1 @@
+#include "kmd_backoff.h"
