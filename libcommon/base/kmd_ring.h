@@ -32,7 +32,7 @@ void kmd_ring_pop(struct kmd_ring *r);
 /** Bytes held, heads included; exact for neither side while the other works. Any thread. */
 size_t kmd_ring_used_bytes(const struct kmd_ring *r);
 size_t kmd_ring_record_max(const struct kmd_ring *r);
-/** Sleeps until a record is there or @timeout_ms has passed. True: there is one. Thread: reader. */
+/** Sleeps until a record is there or @timeout_ms has passed (negative: for ever). True: there is one. Thread: reader. */
 bool kmd_ring_wait(struct kmd_ring *r, int timeout_ms);
 
 #endif

@@ -37,7 +37,8 @@ int kmd_str_cmp(struct kmd_str a, struct kmd_str b);
 /** Without ASCII white space at both ends. */
 struct kmd_str kmd_str_trim(struct kmd_str s);
 /**
- * Takes the next piece up to @sep off the front of @rest. False when nothing is left; "a,,b" yields an empty piece.
+ * Takes the next piece up to @sep off the front of @rest. False when nothing is left; "a,,b" yields an empty piece in
+ * the middle, "" and the end of "a," yield none.
  * Usage: while (kmd_str_split(&rest, ',', &piece)) ...
  */
 bool kmd_str_split(struct kmd_str *rest, char sep, struct kmd_str *ret_piece);
@@ -48,6 +49,8 @@ int kmd_str_u64(struct kmd_str s, uint64_t *ret) KMD_MUST_CHECK;
 int kmd_str_i64(struct kmd_str s, int64_t *ret) KMD_MUST_CHECK;
 /** True when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlongs). */
 bool kmd_str_is_utf8(struct kmd_str s);
+/** Length of the longest well-formed beginning that ends between two characters. */
+size_t kmd_str_utf8_prefix(struct kmd_str s);
 
 /** Room for @more bytes behind b->n; returns b->p + b->n. */
 char *kmd_buf_reserve(struct kmd_buf *b, size_t more);
