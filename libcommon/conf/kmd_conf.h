@@ -18,7 +18,7 @@
  */
 
 enum kmd_conf_type {
-	KMD_CONF_STR,    /* const char *; NULL when unset */
+	KMD_CONF_STR,    /* const char *; NULL when unset, or empty and without a default */
 	KMD_CONF_SECRET, /* const char *, masked by --print, never logged */
 	KMD_CONF_BOOL,   /* bool: true|false|1|0|yes|no|on|off */
 	KMD_CONF_INT,    /* int64_t */
@@ -32,10 +32,12 @@ enum kmd_conf_who { KMD_WHO_INGEST = 1, KMD_WHO_ENRICHER = 2, KMD_WHO_SINK = 4, 
 struct kmd_conf_key {
 	const char *name;
 	enum kmd_conf_type type;
-	unsigned who;    /* of enum kmd_conf_who */
-	const char *def; /* as text; NULL: unset. "ingest|enricher|sink" triples where the default differs, see KMD_HTTP_LISTEN */
-	int64_t min, max;
+	unsigned who;     /* of enum kmd_conf_who */
+	const char *def;  /* as text; NULL: unset. "ingest|enricher|sink" triples where the default differs, see
+			     KMD_HTTP_LISTEN */
+	int64_t min, max; /* inclusive; of INT, RATE, DUR (ns), SIZE (bytes) */
 	const char *help;
+	const char *choices; /* of STR: "json|text"; NULL: any text */
 };
 
 struct kmd_conf_bind {
@@ -62,7 +64,8 @@ extern const size_t kmd_conf_family_count;
 /**
  * Reads environment (@env, NULL-terminated like environ) and @file (path or NULL), checks every name and value, fills
  * the bound fields of @target. Strings live as long as @conf. KMD_ECONFIG with one line that names the setting.
- * PG*, DATABASE_URL and PGPASSWORD are libpq's: of these only DATABASE_URL(_FILE) and PGPASSWORD(_FILE) are handled here.
+ * PG* names are libpq's: those that stand in @file or come as PG..._FILE are put into the process's environment, so
+ * call this before threads.
  */
 int kmd_conf_load(struct kmd_conf *conf, enum kmd_conf_who who, const char *const *env, const char *file,
     const struct kmd_conf_bind *binds, size_t binds_count, void *target, struct kmd_err *err) KMD_MUST_CHECK;
@@ -70,6 +73,8 @@ int kmd_conf_load(struct kmd_conf *conf, enum kmd_conf_who who, const char *cons
 void kmd_conf_print(const struct kmd_conf *conf, FILE *out);
 /** Settings with default and help, for --help. */
 void kmd_conf_help(enum kmd_conf_who who, FILE *out);
+/** The whole table as Markdown: docs/settings.md. */
+void kmd_conf_markdown(FILE *out);
 /** Wipes secrets, frees all. */
 void kmd_conf_fini(struct kmd_conf *conf);
 

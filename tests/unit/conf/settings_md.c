@@ -1,0 +1,7 @@
+#include "kmd_conf.h"
+
+int main(void)
+{
+	kmd_conf_markdown(stdout);
+	return 0;
+}
