@@ -38,6 +38,15 @@ def wait_until(what: str, check: Callable[[], T], timeout: float = 30.0, every: 
         time.sleep(every)
 
 
+def running(pid: int) -> bool:
+    """Is there such a process, not counting one that only waits for its parent to read its exit code?"""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
 class Process:
     """A child with its standard output and error appended to one log file; can be started again after its end."""
 
