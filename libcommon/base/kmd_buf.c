@@ -83,6 +83,55 @@ void kmd_buf_add_i64(struct kmd_buf *b, int64_t v)
 	kmd_buf_add_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
+static bool needs_escape(char c)
+{
+	return (unsigned char)c < 0x20 || c == '"' || c == '\\';
+}
+
+static void add_escaped(struct kmd_buf *b, char c)
+{
+	static const char hex[] = "0123456789abcdef", letters[] = "btn?fr"; /* 0x08 to 0x0d */
+	const unsigned char u = (unsigned char)c;
+	if (u >= 0x20) {
+		const char pair[] = {'\\', c};
+		kmd_buf_add(b, pair, sizeof(pair));
+	} else if (u >= 0x08 && u <= 0x0d && u != 0x0b) {
+		const char pair[] = {'\\', letters[u - 0x08]};
+		kmd_buf_add(b, pair, sizeof(pair));
+	} else {
+		const char six[] = {'\\', 'u', '0', '0', hex[u >> 4], hex[u & 15]};
+		kmd_buf_add(b, six, sizeof(six));
+	}
+}
+
+/* @s is well-formed UTF-8. */
+static void add_json_content(struct kmd_buf *b, struct kmd_str s)
+{
+	size_t begin = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		if (!needs_escape(s.p[i]))
+			continue;
+		kmd_buf_add(b, s.p + begin, i - begin);
+		add_escaped(b, s.p[i]);
+		begin = i + 1;
+	}
+	kmd_buf_add(b, s.p + begin, s.n - begin);
+}
+
+void kmd_buf_add_json(struct kmd_buf *b, struct kmd_str s)
+{
+	kmd_buf_addc(b, '"');
+	while (s.n) {
+		const size_t good = kmd_str_utf8_prefix(s);
+		add_json_content(b, (struct kmd_str){s.p, good});
+		if (good < s.n)
+			kmd_buf_addz(b, "\xef\xbf\xbd");
+		const size_t done = good < s.n ? good + 1 : good;
+		s = (struct kmd_str){s.p + done, s.n - done};
+	}
+	kmd_buf_addc(b, '"');
+}
+
 void kmd_buf_reset(struct kmd_buf *b)
 {
 	b->n = 0;

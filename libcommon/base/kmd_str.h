@@ -62,6 +62,11 @@ void kmd_buf_addf(struct kmd_buf *b, const char *fmt, ...) KMD_PRINTF(2, 3);
 /** Decimal digits of @v. */
 void kmd_buf_add_u64(struct kmd_buf *b, uint64_t v);
 void kmd_buf_add_i64(struct kmd_buf *b, int64_t v);
+/**
+ * Appends @s as a JSON string with its quotes. A NUL becomes \u0000; what is not UTF-8 becomes U+FFFD, so that the
+ * result is JSON whatever was received. Absent gives "".
+ */
+void kmd_buf_add_json(struct kmd_buf *b, struct kmd_str s);
 /** Empties, keeps the memory. */
 void kmd_buf_reset(struct kmd_buf *b);
 void kmd_buf_fini(struct kmd_buf *b);

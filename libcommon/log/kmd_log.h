@@ -19,7 +19,9 @@ void kmd_log_init(const char *service, enum kmd_log_level level, enum kmd_log_fo
 /**
  * kmd_log(KMD_LOG_INFO, "connected", "url", "%s", url, "attempt", "%d", k, NULL);
  * @event  short snake_case word; then triples name, printf format, ONE argument; NULL ends.
- * Supported conversions: %s %d %u %ld %lu %lld %llu %zu %zd and PRId64/PRIu64.
+ * Supported conversions: %s %d %u %ld %lu %lld %llu %zu %zd and PRId64/PRIu64; also %.*s with the two of
+ * KMD_STR_ARG. No flags, widths or precisions. Text around the conversion is fine ("%d ms"). A lone integer conversion
+ * becomes a JSON number, everything else a string; what is not UTF-8 becomes U+FFFD.
  */
 void kmd_log(enum kmd_log_level level, const char *event, ...);
 
