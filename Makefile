@@ -1,0 +1,41 @@
+# A menu. Each word is explained by `make help`; what it does stands in scripts/.
+PREFIX ?= /usr/local
+.PHONY: help build install run test sanitize fmt lint clean distclean
+
+# make help        this list
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# make build       the programs, optimised and with symbols, in build/bin; installs what the build needs first
+build:
+	@scripts/build.sh
+
+# make install     PREFIX=/usr/local (DESTDIR is honoured)
+install: build
+	@cmake --install build --prefix '$(PREFIX)'
+
+# make run         a private Kafka and Postgres, the simulator, the three services, and a live screen; Ctrl-C ends it all
+run:
+	@scripts/run.sh
+
+# make test        everything: gcc and clang without a warning, unit, component and system tests
+test:
+	@scripts/test.sh
+
+# make sanitize    the same tests under ASan and UBSan with a tenth of the load; the unit tests under TSan
+sanitize:
+	@scripts/sanitize.sh
+
+# make fmt         format the C sources in place
+fmt:
+	@scripts/lint.sh fmt
+
+# make lint        format and clang-tidy, without changing anything
+lint:
+	@scripts/lint.sh
+
+# make clean       what was compiled; make distclean: Kafka's jars and the Python environment too
+clean:
+	@scripts/clean.sh
+distclean:
+	@rm -rf build
