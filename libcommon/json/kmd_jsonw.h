@@ -26,7 +26,7 @@ void kmd_jsonw_bool(struct kmd_jsonw *obj, const char *name, bool value);
 void kmd_jsonw_null(struct kmd_jsonw *obj, const char *name);
 /** RFC 3339 UTC with ns. */
 void kmd_jsonw_time(struct kmd_jsonw *obj, const char *name, int64_t unix_ns);
-/** @json is put in byte for byte; it must be valid JSON (a raw span of a parsed document). */
+/** @json is put in byte for byte; it must be valid JSON (a raw span of a parsed document). Absent becomes null. */
 void kmd_jsonw_raw(struct kmd_jsonw *obj, const char *name, struct kmd_str json);
 /** @child is taken. */
 void kmd_jsonw_put(struct kmd_jsonw *obj, const char *name, struct kmd_jsonw *child);
