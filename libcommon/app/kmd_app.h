@@ -57,19 +57,23 @@ struct kmd_app_ops {
 	const struct kmd_app_command *commands;
 	size_t commands_count;
 
-	/** Validates what the table cannot (keys, URLs, globs, kafka properties). KMD_ECONFIG -> 78. Also run by --check. */
+	/** Validates what the table cannot (keys, URLs, globs, kafka properties). KMD_ECONFIG -> 78. Also run by
+	 * --check. */
 	int (*check)(const void *settings, const struct kmd_conf *conf, struct kmd_err *err);
 	/** Allocates the service; touches no server that may be away. @settings outlive it. */
-	int (*init)(struct kmd_app *app, const void *settings, const struct kmd_conf *conf, void **ret_service, struct kmd_err *err);
+	int (*init)(struct kmd_app *app, const void *settings, const struct kmd_conf *conf, void **ret_service,
+	    struct kmd_err *err);
 	/** One turn, may sleep up to about 100 ms on its own descriptors. */
 	enum kmd_verdict (*step)(void *service, const struct kmd_tick *tick);
-	/** After the drain (or its deadline). Logs what was left per topic when it could not flush; returns true if nothing was left. */
+	/** After the drain (or its deadline). Logs what was left per topic when it could not flush; returns true if
+	 * nothing was left. */
 	bool (*fini)(void *service);
 };
 
 int kmd_app_main(const struct kmd_app_ops *ops, int argc, char **argv);
 
-/** From init or step: what /readyz shows and the exit code that FATAL ends with (78 for a foreign database), with one line on stderr. */
+/** From init or step: what /readyz shows and the exit code that FATAL ends with (78 for a foreign database), with one
+ * line on stderr. */
 void kmd_app_fail(struct kmd_app *app, int exit_code, const char *fmt, ...) KMD_PRINTF(3, 4);
 struct kmd_metrics *kmd_app_metrics(struct kmd_app *app);
 /**
@@ -87,22 +91,24 @@ struct kmd_app_settings {
 	int64_t topic_partitions, topic_replication, topic_retention_ns;
 	bool allow_plaintext;
 };
-#define KMD_APP_BINDS(type, member)                                                    \
-	{"KMD_HTTP_LISTEN", offsetof(type, member.http_listen)},                       \
-	{"KMD_LOG_LEVEL", offsetof(type, member.log_level)},                           \
-	{"KMD_LOG_FORMAT", offsetof(type, member.log_format)},                         \
-	{"KMD_SHUTDOWN_TIMEOUT", offsetof(type, member.shutdown_timeout_ns)},          \
-	{"KMD_TOPIC_PREFIX", offsetof(type, member.topic_prefix)},                     \
-	{"KMD_TOPIC_CREATE", offsetof(type, member.topic_create)},                     \
-	{"KMD_TOPIC_PARTITIONS", offsetof(type, member.topic_partitions)},             \
-	{"KMD_TOPIC_REPLICATION", offsetof(type, member.topic_replication)},           \
-	{"KMD_TOPIC_RETENTION", offsetof(type, member.topic_retention_ns)},            \
-	{"KMD_ALLOW_PLAINTEXT", offsetof(type, member.allow_plaintext)}
+#define KMD_APP_BINDS(type, member) \
+	{"KMD_HTTP_LISTEN", offsetof(type, member.http_listen)}, {"KMD_LOG_LEVEL", offsetof(type, member.log_level)}, \
+	    {"KMD_LOG_FORMAT", offsetof(type, member.log_format)}, \
+	    {"KMD_SHUTDOWN_TIMEOUT", offsetof(type, member.shutdown_timeout_ns)}, \
+	    {"KMD_TOPIC_PREFIX", offsetof(type, member.topic_prefix)}, \
+	    {"KMD_TOPIC_CREATE", offsetof(type, member.topic_create)}, \
+	    {"KMD_TOPIC_PARTITIONS", offsetof(type, member.topic_partitions)}, \
+	    {"KMD_TOPIC_REPLICATION", offsetof(type, member.topic_replication)}, \
+	    {"KMD_TOPIC_RETENTION", offsetof(type, member.topic_retention_ns)}, \
+	{ \
+		"KMD_ALLOW_PLAINTEXT", offsetof(type, member.allow_plaintext) \
+	}
 
 /**
  * Is @url allowed as it stands? @plain ("ws://", "http://") only to loopback unless @allow_plaintext; else it must
  * start with @tls. Needs a host. 0 or KMD_ECONFIG naming @setting.
  */
-int kmd_app_check_url(const char *setting, const char *url, const char *plain, const char *tls, bool allow_plaintext, struct kmd_err *err) KMD_MUST_CHECK;
+int kmd_app_check_url(const char *setting, const char *url, const char *plain, const char *tls, bool allow_plaintext,
+    struct kmd_err *err) KMD_MUST_CHECK;
 
 #endif

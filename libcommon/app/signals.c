@@ -1,1 +1,97 @@
 #include "signals.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* One process has one set of signals. */
+static struct {
+	atomic_int count;
+	int signal_fd, stop_fd;
+	const char *program;
+	pthread_t thread;
+	bool running;
+} self = {.signal_fd = -1, .stop_fd = -1};
+
+static sigset_t stop_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return set;
+}
+
+void signals_block(void)
+{
+	const sigset_t set = stop_signals();
+
+	signal(SIGPIPE, SIG_IGN);
+	/* A shell starts background jobs with SIGINT ignored; here it always means stop. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void leave_at_once(void)
+{
+	dprintf(STDERR_FILENO, "%s: second signal, stopping at once without flushing\n", self.program);
+	_exit(KMD_EXIT_SOFTWARE);
+}
+
+static void *watch(void *arg)
+{
+	struct pollfd fds[2] = {{.fd = self.signal_fd, .events = POLLIN}, {.fd = self.stop_fd, .events = POLLIN}};
+	struct signalfd_siginfo info;
+
+	while (!fds[1].revents) {
+		if (poll(fds, 2, -1) < 0 || !(fds[0].revents & POLLIN))
+			continue;
+		if (read(self.signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+			continue;
+		if (atomic_fetch_add(&self.count, 1) > 0)
+			leave_at_once();
+	}
+	return arg;
+}
+
+int signals_start(const char *program, struct kmd_err *err)
+{
+	const sigset_t set = stop_signals();
+
+	atomic_store(&self.count, 0);
+	self.program = program;
+	self.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	self.stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (self.signal_fd < 0 || self.stop_fd < 0)
+		return kmd_err_set(err, KMD_EFAULT, "cannot receive signals: %s", strerror(errno));
+	int e = pthread_create(&self.thread, NULL, watch, NULL);
+	self.running = e == 0;
+	return e ? kmd_err_set(err, KMD_EFAULT, "cannot start a thread for signals: %s", strerror(e)) : 0;
+}
+
+int signals_count(void)
+{
+	return atomic_load(&self.count);
+}
+
+void signals_stop(void)
+{
+	if (self.running && eventfd_write(self.stop_fd, 1) == 0)
+		pthread_join(self.thread, NULL);
+	self.running = false;
+	if (self.signal_fd >= 0)
+		close(self.signal_fd);
+	if (self.stop_fd >= 0)
+		close(self.stop_fd);
+	self.signal_fd = self.stop_fd = -1;
+}

@@ -1,3 +1,19 @@
 #ifndef SIGNALS_H
 #define SIGNALS_H
+
+#include "kmd_err.h"
+
+/*
+ * Signals of the process. SIGTERM and SIGINT are blocked everywhere and read by a thread of their own, so that a second
+ * one ends the process even while the main loop is stuck. SIGPIPE is ignored.
+ */
+
+/** Before any other thread, which inherits the mask. */
+void signals_block(void);
+/** Starts the thread; the second signal from here on ends the process with KMD_EXIT_SOFTWARE. @program kept. */
+int signals_start(const char *program, struct kmd_err *err) KMD_MUST_CHECK;
+/** How many came since signals_start. Any thread. */
+int signals_count(void);
+void signals_stop(void);
+
 #endif

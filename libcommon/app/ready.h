@@ -1,0 +1,37 @@
+#ifndef READY_H
+#define READY_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kmd_str.h"
+
+/*
+ * What stands between a program and being ready: named conditions, and the phase. Zero-initialise, ready_init, use from
+ * any thread.
+ */
+
+struct condition {
+	char *name, *why; /* owned; why NULL: nothing to say */
+	bool ok;
+};
+
+struct ready {
+	pthread_mutex_t lock;
+	struct condition *conditions;
+	size_t count;
+	const char *phase; /* static text of what comes before readiness ("starting", "draining"); NULL: running */
+	char failure[512]; /* "": none */
+};
+
+void ready_init(struct ready *r);
+void ready_fini(struct ready *r);
+/** True when the condition was new or its ok changed. */
+bool ready_set(struct ready *r, const char *name, bool ok, const char *why);
+void ready_phase(struct ready *r, const char *phase);
+void ready_fail(struct ready *r, const char *text);
+/** Appends the JSON body of /readyz and tells whether it is ready. */
+bool ready_body(struct ready *r, struct kmd_buf *out);
+
+#endif
