@@ -5,8 +5,9 @@
 
 /*
  * A consumer in one of two ways: a member of a group (cooperative-sticky; the shell is told of assignment and
- * revocation and says where to start), or a reader of whole topics from where it likes, without a group. Never commits by itself;
- * auto.offset.reset is `error` in a group whose shell gives offsets, so nothing is skipped silently. One owner thread.
+ * revocation and says where to start), or a reader of whole topics from where it likes, without a group. Never commits
+ * by itself; auto.offset.reset is `error` in a group whose shell gives offsets, so nothing is skipped silently. One
+ * owner thread.
  */
 
 struct kmd_consumer;
@@ -24,22 +25,25 @@ struct kmd_tp {
 struct kmd_rebalance_ops {
 	/**
 	 * Partitions were added; fill each .offset with where to start (in: the group's committed offset, or -1001 if
-	 * none). May block a few seconds. Return 0, or KMD_EAGAIN when it is not known yet: the partitions stay paused at no position and the call is
-	 * repeated by kmd_consumer_poll until it is, or they are revoked.
+	 * none). May block a few seconds. Return 0, or KMD_EAGAIN when it is not known yet: the partitions stay paused
+	 * at no position and the call is repeated by kmd_consumer_poll until it is, or they are revoked.
 	 */
 	int (*assigned)(void *ctx, struct kmd_tp *tps, size_t n);
-	/** Partitions go away. @lost: they already belong to somebody else, committing is useless. Write out what is in hand before returning. */
+	/** Partitions go away. @lost: they already belong to somebody else, committing is useless. Write out what is in
+	 * hand before returning. */
 	void (*revoked)(void *ctx, const struct kmd_tp *tps, size_t n, bool lost);
 };
 
-/** Member of @group over the topics of @mask. Callbacks run inside kmd_consumer_poll / _close, on the owner's thread. */
+/** Member of @group over the topics of @mask. Callbacks run inside kmd_consumer_poll / _close, on the owner's thread.
+ */
 int kmd_consumer_join(struct kmd_consumer **ret, const struct kmd_kafka *k, const char *group, unsigned mask,
     const struct kmd_rebalance_ops *ops, void *ctx, struct kmd_err *err) KMD_MUST_CHECK;
 /**
- * Reader of all partitions of the topics of @mask from @start (KMD_OFFSET_BEGINNING or _END), following them for ever, new
- * partitions included; topics that do not exist yet are waited for.
+ * Reader of all partitions of the topics of @mask from @start (KMD_OFFSET_BEGINNING or _END), following them for ever,
+ * new partitions included; topics that do not exist yet are waited for.
  */
-int kmd_consumer_read(struct kmd_consumer **ret, const struct kmd_kafka *k, unsigned mask, int64_t start, struct kmd_err *err) KMD_MUST_CHECK;
+int kmd_consumer_read(struct kmd_consumer **ret, const struct kmd_kafka *k, unsigned mask, int64_t start,
+    struct kmd_err *err) KMD_MUST_CHECK;
 /** Leaves the group (revoked is called), frees. Records in other hands stay valid. NULL is fine. */
 void kmd_consumer_close(struct kmd_consumer *c);
 
@@ -51,11 +55,12 @@ int kmd_consumer_poll(struct kmd_consumer *c, struct kmd_record **ret, int max, 
 /** An eventfd that becomes readable when records wait. */
 int kmd_consumer_fd(const struct kmd_consumer *c);
 /**
- * Has everything that stood in the topics when the reader started (or at the last call of kmd_consumer_mark) been given out? For a
- * reader only; false while a broker or topic is away.
+ * Has everything that stood in the topics when the reader started (or at the last call of kmd_consumer_mark) been given
+ * out? For a reader only; false while a broker or topic is away.
  */
 bool kmd_consumer_caught_up(struct kmd_consumer *c);
-/** Sets the mark of caught_up to the present ends of the topics; asks the broker, may block @timeout_ms. 0 or KMD_EAGAIN. */
+/** Sets the mark of caught_up to the present ends of the topics; asks the broker, may block @timeout_ms. 0 or
+ * KMD_EAGAIN. */
 int kmd_consumer_mark(struct kmd_consumer *c, int timeout_ms, struct kmd_err *err) KMD_MUST_CHECK;
 
 int kmd_consumer_pause(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n) KMD_MUST_CHECK;
@@ -63,11 +68,14 @@ int kmd_consumer_resume(struct kmd_consumer *c, const struct kmd_tp *tps, size_t
 /** Moves the fetch position of an assigned partition. */
 int kmd_consumer_seek(struct kmd_consumer *c, const struct kmd_tp *tp, struct kmd_err *err) KMD_MUST_CHECK;
 /** Stores the group's offsets (.offset = next to read) in the background; failures are retried with the next commit. */
-int kmd_consumer_commit(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err) KMD_MUST_CHECK;
+int kmd_consumer_commit(
+    struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err) KMD_MUST_CHECK;
 /** Low and high watermark as the broker says (blocks up to @timeout_ms), or KMD_EAGAIN. */
-int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct kmd_err *err) KMD_MUST_CHECK;
+int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int timeout_ms, int64_t *ret_low,
+    int64_t *ret_high, struct kmd_err *err) KMD_MUST_CHECK;
 /** The last watermarks that came with fetches; KMD_EAGAIN if none yet. Never blocks. */
-int kmd_consumer_cached_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high) KMD_MUST_CHECK;
+int kmd_consumer_cached_watermarks(
+    struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high) KMD_MUST_CHECK;
 bool kmd_consumer_connected(const struct kmd_consumer *c, const char **ret_why);
 
 /* A record. Views borrow from it. Any thread, one at a time. */

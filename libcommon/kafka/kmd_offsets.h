@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * The highest position below which everything is done, of one partition (or of one stream of frames): positions are begun in rising order, done in
- * any order. Pure. Holes in the numbering (compaction) are fine.
+ * The highest position below which everything is done, of one partition (or of one stream of frames): positions are
+ * begun in rising order, done in any order. Pure. Holes in the numbering (compaction) are fine.
  */
 
 struct kmd_offsets_entry {
@@ -16,7 +16,8 @@ struct kmd_offsets_entry {
 struct kmd_offsets {
 	struct kmd_offsets_entry *entries; /* a circular buffer */
 	uint64_t head, tail, cap;
-	int64_t next; /* see kmd_offsets_next */
+	uint64_t open; /* begun, not done */
+	int64_t next;  /* one above the last begun */
 };
 
 /** @next the position that everything below counts as done. */

@@ -1,1 +1,484 @@
 #include "kmd_producer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "kafka_int.h"
+#include "kmd_mem.h"
+#include "kmd_time.h"
+#include "producer_hold.h"
+
+/* What librdkafka keeps beside the bytes of a record. */
+#define RECORD_OVERHEAD 128
+/* A poll that waits looks after held topics so often. */
+#define HELD_POLL_MS 20
+
+/* One record from send to report: a single block, whose bytes librdkafka borrows. */
+struct record {
+	struct record *prev, *next;
+	uint64_t ref, seq;
+	int64_t timestamp_ms;
+	enum kmd_topic topic;
+	uint32_t headers_count;
+	size_t bytes; /* as counted against the bound */
+	struct kmd_str key, value;
+	char *headers; /* name NUL, length (size_t), bytes; one behind the other */
+	char data[];
+};
+
+struct kmd_producer {
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *main_queue;
+	rd_kafka_topic_t *rkt[KMD_TOPIC_COUNT];
+	struct hold hold[KMD_TOPIC_COUNT];
+	struct record all; /* head of the ring of outstanding records */
+	uint64_t count, seq, rng;
+	int64_t bytes, queue_bytes;
+	int reported; /* since the poll began */
+	bool closing;
+	int fd;
+	struct kafka_health health;
+	const char *trouble; /* why records of a held topic came back, static */
+	kmd_delivery_fn fn;
+	void *ctx;
+};
+
+static size_t headers_size(const struct kmd_header *headers, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += strlen(headers[i].name) + 1 + sizeof(size_t) + headers[i].value.n;
+	return bytes;
+}
+
+static char *put(char *p, const void *from, size_t n)
+{
+	if (n > 0)
+		memcpy(p, from, n);
+	return p + n;
+}
+
+static struct kmd_str put_str(char **p, struct kmd_str s)
+{
+	const struct kmd_str copy = {s.p ? *p : NULL, s.n};
+
+	*p = put(*p, s.p, s.n);
+	return copy;
+}
+
+static void put_headers(char *p, const struct kmd_header *headers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		p = put(p, headers[i].name, strlen(headers[i].name) + 1);
+		p = put(p, &headers[i].value.n, sizeof(size_t));
+		p = put(p, headers[i].value.p, headers[i].value.n);
+	}
+}
+
+static struct record *record_new(struct kmd_str key, struct kmd_str value, const struct kmd_header *headers, size_t n)
+{
+	const size_t bytes = key.n + value.n + headers_size(headers, n);
+	struct record *r = kmd_alloc(sizeof(*r) + bytes);
+	char *p = r->data;
+
+	*r = (struct record){.headers_count = (uint32_t)n, .bytes = bytes + RECORD_OVERHEAD};
+	r->key = put_str(&p, key);
+	r->value = put_str(&p, value);
+	r->headers = p;
+	put_headers(p, headers, n);
+	return r;
+}
+
+static rd_kafka_headers_t *headers_of(const struct record *r)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(r->headers_count);
+	const char *p = r->headers;
+
+	for (uint32_t i = 0; i < r->headers_count; i++) {
+		const char *name = p;
+		const size_t name_n = strlen(name);
+		size_t n;
+
+		memcpy(&n, name + name_n + 1, sizeof(n));
+		p = name + name_n + 1 + sizeof(n);
+		rd_kafka_header_add(headers, name, (ssize_t)name_n, p, (ssize_t)n);
+		p += n;
+	}
+	return headers;
+}
+
+/* Hands a record to librdkafka, which borrows its bytes until the delivery report. */
+static rd_kafka_resp_err_t enqueue(struct kmd_producer *p, struct record *r)
+{
+	rd_kafka_headers_t *headers = r->headers_count ? headers_of(r) : NULL;
+	rd_kafka_vu_t vus[] = {
+	    {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = p->rkt[r->topic]},
+	    {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = (void *)(uintptr_t)r->key.p, .size = r->key.n}},
+	    {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = (void *)(uintptr_t)r->value.p, .size = r->value.n}},
+	    {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = r->timestamp_ms},
+	    {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = r},
+	    {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+	};
+	rd_kafka_error_t *error = rd_kafka_produceva(p->rk, vus, sizeof(vus) / sizeof(vus[0]) - (headers ? 0 : 1));
+	rd_kafka_resp_err_t code;
+
+	if (!error) {
+		hold_sent(&p->hold[r->topic]);
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
+	}
+	code = rd_kafka_error_code(error);
+	rd_kafka_error_destroy(error);
+	if (headers)
+		rd_kafka_headers_destroy(headers);
+	return code;
+}
+
+static void link_record(struct kmd_producer *p, struct record *r)
+{
+	r->prev = p->all.prev;
+	r->next = &p->all;
+	r->prev->next = r->next->prev = r;
+	p->count++;
+	p->bytes += (int64_t)r->bytes;
+}
+
+static void drop_record(struct kmd_producer *p, struct record *r)
+{
+	r->prev->next = r->next;
+	r->next->prev = r->prev;
+	p->count--;
+	p->bytes -= (int64_t)r->bytes;
+	free(r);
+}
+
+static void report(struct kmd_producer *p, struct record *r, int rc, const char *reason)
+{
+	const struct kmd_delivery d = {.ref = r->ref, .topic = r->topic, .rc = rc, .reason = reason, .value = r->value};
+
+	p->reported++;
+	if (!p->closing)
+		p->fn(p->ctx, &d);
+	drop_record(p, r);
+}
+
+/* Is it the record, or one beside it in the batch, that the broker will never take? */
+static enum hold_fault fault_of(rd_kafka_resp_err_t code)
+{
+	switch ((int)code) {
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+	case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+	case RD_KAFKA_RESP_ERR_INVALID_MSG:
+	case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+	case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+	case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+	case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+	case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
+		return HOLD_REFUSED;
+	default:
+		return HOLD_TROUBLE;
+	}
+}
+
+static int refusal_rc(rd_kafka_resp_err_t code)
+{
+	return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE
+		   ? KMD_ETOOBIG
+		   : KMD_EREFUSED;
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+	struct kmd_producer *p = opaque;
+	struct record *r = m->_private;
+	struct hold *h = &p->hold[r->topic];
+
+	(void)rk;
+	if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		hold_done(h);
+		report(p, r, 0, NULL);
+		return;
+	}
+	if (p->closing) {
+		hold_done(h);
+		drop_record(p, r);
+		return;
+	}
+	if (hold_failed(h, fault_of(m->err), r->seq, r))
+		report(p, r, refusal_rc(m->err), rd_kafka_err2str(m->err));
+	else
+		p->trouble = rd_kafka_err2str(m->err);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+	struct kmd_producer *p = opaque;
+
+	kafka_health_error(&p->health, rk, (rd_kafka_resp_err_t)code, text);
+}
+
+static void set_kbytes(rd_kafka_conf_t *conf, int64_t queue_bytes)
+{
+	/* The bound is ours, over all that a record holds; librdkafka's must never be the lower one. */
+	int64_t kbytes = (queue_bytes + KAFKA_MESSAGE_MAX) / 1024 + 1;
+	char text[24];
+
+	if (kbytes > INT32_MAX)
+		kbytes = INT32_MAX;
+	snprintf(text, sizeof(text), "%lld", (long long)kbytes);
+	kafka_conf_force(conf, "queue.buffering.max.kbytes", text);
+}
+
+static void open_topics(struct kmd_producer *p, const struct kmd_kafka *k)
+{
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++) {
+		char name[KAFKA_NAME_MAX];
+
+		kmd_kafka_topic_name(k, (enum kmd_topic)t, name);
+		p->rkt[t] = rd_kafka_topic_new(p->rk, name, NULL);
+		hold_init(&p->hold[t]);
+	}
+}
+
+static void watch(struct kmd_producer *p)
+{
+	const uint64_t one = 1;
+
+	p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->main_queue = rd_kafka_queue_get_main(p->rk);
+	rd_kafka_queue_io_event_enable(p->main_queue, p->fd, &one, sizeof(one));
+}
+
+int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64_t queue_bytes, kmd_delivery_fn fn,
+    void *ctx, struct kmd_err *err)
+{
+	rd_kafka_conf_t *conf = kafka_conf_new(k, KAFKA_PRODUCER, err);
+	struct kmd_producer *p;
+	int rc;
+
+	if (!conf)
+		return KMD_ECONFIG;
+	p = kmd_calloc(1, sizeof(*p));
+	p->all.prev = p->all.next = &p->all;
+	p->queue_bytes = queue_bytes;
+	p->rng = (uint64_t)kmd_mono_now().ns ^ (uintptr_t)p;
+	p->fn = fn;
+	p->ctx = ctx;
+	kafka_health_init(&p->health);
+	set_kbytes(conf, queue_bytes);
+	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	rd_kafka_conf_set_error_cb(conf, on_error);
+	rd_kafka_conf_set_opaque(conf, p);
+	rc = kafka_client_new(&p->rk, k, KAFKA_PRODUCER, conf, err);
+	if (rc < 0) {
+		free(p);
+		return rc;
+	}
+	open_topics(p, k);
+	watch(p);
+	*ret = p;
+	return 0;
+}
+
+void kmd_producer_free(struct kmd_producer *p)
+{
+	if (!p)
+		return;
+	p->closing = true;
+	rd_kafka_queue_io_event_enable(p->main_queue, -1, NULL, 0);
+	rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	rd_kafka_poll(p->rk, 0);
+	rd_kafka_queue_destroy(p->main_queue);
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
+		rd_kafka_topic_destroy(p->rkt[t]);
+	rd_kafka_destroy(p->rk);
+	/* The client is gone, and with it everybody who borrowed these. */
+	while (p->all.next != &p->all)
+		drop_record(p, p->all.next);
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
+		hold_fini(&p->hold[t]);
+	close(p->fd);
+	free(p);
+}
+
+/* What became of a record that librdkafka did not take. */
+static int not_taken(struct kmd_producer *p, struct record *r, rd_kafka_resp_err_t code)
+{
+	switch ((int)code) {
+	case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+		drop_record(p, r);
+		return KMD_EAGAIN;
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+		drop_record(p, r);
+		return KMD_ETOOBIG;
+	case RD_KAFKA_RESP_ERR__FATAL:
+		drop_record(p, r);
+		return KMD_EFAULT;
+	default:
+		p->trouble = rd_kafka_err2str(code);
+		hold_not_taken(&p->hold[r->topic], r->seq, r);
+		return 0;
+	}
+}
+
+int kmd_producer_send(struct kmd_producer *p, enum kmd_topic topic, struct kmd_str key, struct kmd_str value,
+    const struct kmd_header *headers, size_t headers_count, int64_t timestamp_ms, uint64_t ref)
+{
+	const size_t bytes = key.n + value.n + headers_size(headers, headers_count) + RECORD_OVERHEAD;
+	rd_kafka_resp_err_t code;
+	struct record *r;
+
+	if (p->health.fatal)
+		return KMD_EFAULT;
+	if (bytes > KAFKA_MESSAGE_MAX)
+		return KMD_ETOOBIG;
+	if (p->count > 0 && p->bytes + (int64_t)bytes > p->queue_bytes)
+		return KMD_EAGAIN;
+	r = record_new(key, value, headers, headers_count);
+	r->ref = ref;
+	r->seq = ++p->seq;
+	r->topic = topic;
+	r->timestamp_ms = timestamp_ms;
+	link_record(p, r);
+	if (hold_is_held(&p->hold[topic])) {
+		hold_push(&p->hold[topic], r->seq, r);
+		return 0;
+	}
+	code = enqueue(p, r);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : not_taken(p, r, code);
+}
+
+/* Metadata of a topic that had trouble is asked for again; the answer may come after this returns. */
+static void refresh(struct kmd_producer *p, enum kmd_topic topic)
+{
+	const struct rd_kafka_metadata *md = NULL;
+
+	if (rd_kafka_metadata(p->rk, 0, p->rkt[topic], &md, 5) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_metadata_destroy(md);
+}
+
+static void resend(struct kmd_producer *p, enum kmd_topic topic, struct kmd_mono now)
+{
+	struct hold *h = &p->hold[topic];
+	size_t n;
+
+	if (!hold_is_held(h) || p->health.fatal)
+		return;
+	n = hold_round(h, now.ns, &p->rng);
+	if (n > 0)
+		refresh(p, topic);
+	while (n-- > 0) {
+		const struct hold_item item = hold_take(h);
+		struct record *r = item.record;
+		const rd_kafka_resp_err_t code = enqueue(p, r);
+
+		if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+			continue;
+		if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+			report(p, r, KMD_ETOOBIG, rd_kafka_err2str(code));
+			continue;
+		}
+		p->trouble = rd_kafka_err2str(code);
+		hold_not_taken(h, item.seq, r);
+		return;
+	}
+}
+
+static bool serve_held(struct kmd_producer *p, struct kmd_mono now)
+{
+	bool any = false;
+
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++) {
+		resend(p, (enum kmd_topic)t, now);
+		any |= hold_is_held(&p->hold[t]);
+	}
+	return any;
+}
+
+static void drain_fd(struct kmd_producer *p)
+{
+	uint64_t n;
+
+	if (read(p->fd, &n, sizeof(n)) < 0)
+		return; /* nothing was signalled */
+}
+
+int kmd_producer_poll(struct kmd_producer *p, int timeout_ms)
+{
+	struct kmd_mono now = kmd_mono_now();
+	const int64_t deadline_ns = now.ns + timeout_ms * KMD_NS_PER_MS;
+	int reported;
+
+	drain_fd(p);
+	p->reported = 0;
+	for (;;) {
+		const bool held = serve_held(p, now);
+		const int left_ms = (int)((deadline_ns - now.ns) / KMD_NS_PER_MS);
+
+		rd_kafka_poll(p->rk, held && left_ms > HELD_POLL_MS ? HELD_POLL_MS : left_ms > 0 ? left_ms : 0);
+		now = kmd_mono_now();
+		if (p->reported > 0 || p->health.fatal || now.ns >= deadline_ns)
+			break;
+	}
+	reported = p->reported;
+	if (reported > 0)
+		kafka_health_good(&p->health, now);
+	else
+		kafka_health_check(&p->health, p->rk, now);
+	return reported;
+}
+
+bool kmd_producer_flush(struct kmd_producer *p, int timeout_ms)
+{
+	const int64_t deadline_ns = kmd_mono_now().ns + timeout_ms * KMD_NS_PER_MS;
+
+	while (p->count > 0 && !p->health.fatal) {
+		const int64_t left_ns = deadline_ns - kmd_mono_now().ns;
+
+		if (left_ns <= 0)
+			break;
+		kmd_producer_poll(p, left_ns < HELD_POLL_MS * KMD_NS_PER_MS ? 1 : HELD_POLL_MS);
+	}
+	return p->count == 0;
+}
+
+uint64_t kmd_producer_outstanding(const struct kmd_producer *p, uint64_t *ret_bytes)
+{
+	if (ret_bytes)
+		*ret_bytes = (uint64_t)p->bytes;
+	return p->count;
+}
+
+int kmd_producer_fd(const struct kmd_producer *p)
+{
+	return p->fd;
+}
+
+bool kmd_producer_fatal(const struct kmd_producer *p, const char **ret_why)
+{
+	if (p->health.fatal && ret_why)
+		*ret_why = p->health.why;
+	return p->health.fatal;
+}
+
+static bool any_in_trouble(const struct kmd_producer *p)
+{
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
+		if (hold_in_trouble(&p->hold[t]))
+			return true;
+	return false;
+}
+
+bool kmd_producer_connected(const struct kmd_producer *p, const char **ret_why)
+{
+	const bool trouble = any_in_trouble(p);
+
+	if (ret_why && !p->health.up)
+		*ret_why = p->health.why;
+	else if (ret_why && trouble)
+		*ret_why = p->trouble;
+	return p->health.up && !trouble;
+}

@@ -4,8 +4,8 @@
 #include "kmd_kafka.h"
 
 /*
- * The idempotent producer: acks=all, message.timeout.ms=0 (a record is delivered or refused for good, never expired), lz4,
- * partitioner murmur2_random, its queue bounded in bytes. Every record's fate is reported once, through
+ * The idempotent producer: acks=all, message.timeout.ms=0 (a record is delivered or refused for good, never expired),
+ * lz4, partitioner murmur2_random, its queue bounded in bytes. Every record's fate is reported once, through
  * kmd_producer_poll(). One owner thread for all calls.
  */
 
@@ -15,8 +15,8 @@ struct kmd_producer;
 struct kmd_delivery {
 	uint64_t ref;
 	enum kmd_topic topic;
-	int rc;              /* 0: acknowledged; KMD_ETOOBIG, KMD_EREFUSED: refused by the broker for good */
-	const char *reason;  /* of a refusal, static or valid during the call */
+	int rc;               /* 0: acknowledged; KMD_ETOOBIG, KMD_EREFUSED: refused by the broker for good */
+	const char *reason;   /* of a refusal, static or valid during the call */
 	struct kmd_str value; /* borrowed during the call */
 };
 typedef void (*kmd_delivery_fn)(void *ctx, const struct kmd_delivery *d);
@@ -25,7 +25,8 @@ typedef void (*kmd_delivery_fn)(void *ctx, const struct kmd_delivery *d);
  * Does not touch the broker: topics need not exist yet (kmd_kafka_ensure_topics); records wait.
  * @queue_bytes bound of what waits inside for acknowledgement.
  */
-int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64_t queue_bytes, kmd_delivery_fn fn, void *ctx, struct kmd_err *err) KMD_MUST_CHECK;
+int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64_t queue_bytes, kmd_delivery_fn fn,
+    void *ctx, struct kmd_err *err) KMD_MUST_CHECK;
 /** Drops what is not delivered; flush first. NULL is fine. */
 void kmd_producer_free(struct kmd_producer *p);
 
