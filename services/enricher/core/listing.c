@@ -1,0 +1,86 @@
+#include "listing.h"
+
+static const struct {
+	const char *path;
+	bool markets;
+} lists[ENRICH_LIST_STEPS] = {
+    [ENRICH_LIST_EVENTS_OPEN] = {"/events?status=open", false},
+    [ENRICH_LIST_EVENTS_UNOPENED] = {"/events?status=unopened", false},
+    [ENRICH_LIST_MARKETS_OPEN] = {"/markets?status=open", true},
+    [ENRICH_LIST_MARKETS_UNOPENED] = {"/markets?status=unopened", true},
+    [ENRICH_LIST_MARKETS_PAUSED] = {"/markets?status=paused", true},
+    [ENRICH_LIST_SETTLED] = {"/markets?status=settled", true},
+};
+
+const char *enrich_listing_path(enum enrich_list_step step)
+{
+	return lists[step].path;
+}
+
+const char *enrich_listing_array(enum enrich_list_step step)
+{
+	return lists[step].markets ? "markets" : "events";
+}
+
+int enrich_listing_limit(enum enrich_list_step step)
+{
+	return lists[step].markets ? 1000 : 200;
+}
+
+bool enrich_listing_is_markets(enum enrich_list_step step)
+{
+	return lists[step].markets;
+}
+
+bool enrich_pager_next(struct enrich_pager *p, struct kmd_json_val page, struct kmd_arena *arena)
+{
+	struct kmd_str cursor = kmd_json_text(kmd_json_get(page, "cursor"), arena);
+	bool stuck = kmd_str_eq(cursor, kmd_buf_str(&p->cursor));
+
+	if (cursor.n == 0 || stuck || ++p->pages >= ENRICH_PAGES_MAX) {
+		enrich_pager_reset(p);
+		return false;
+	}
+	kmd_buf_reset(&p->cursor);
+	kmd_buf_add_str(&p->cursor, cursor);
+	return true;
+}
+
+void enrich_pager_reset(struct enrich_pager *p)
+{
+	kmd_buf_reset(&p->cursor);
+	p->pages = 0;
+}
+
+void enrich_pager_fini(struct enrich_pager *p)
+{
+	kmd_buf_fini(&p->cursor);
+}
+
+void enrich_listing_begin(struct enrich_listing *l, int64_t now_ns, int64_t last_settled_ns, int64_t hole_ns)
+{
+	int64_t from_ns = last_settled_ns;
+
+	if (l->reconciled_ns)
+		from_ns = l->reconciled_ns;
+	else if (from_ns == 0 || from_ns > now_ns)
+		from_ns = now_ns - ENRICH_RECONCILE_FIRST_NS;
+	if (hole_ns && hole_ns < from_ns)
+		from_ns = hole_ns;
+	l->from_ns = from_ns - ENRICH_RECONCILE_MARGIN_NS;
+	l->started_ns = now_ns;
+	l->step = 0;
+	l->running = true;
+	l->too_young = false;
+	enrich_pager_reset(&l->pager);
+}
+
+bool enrich_listing_advance(struct enrich_listing *l)
+{
+	enrich_pager_reset(&l->pager);
+	if (++l->step < ENRICH_LIST_STEPS)
+		return true;
+	l->running = false;
+	l->reconciled_ns = l->started_ns;
+	return false;
+}

@@ -1,0 +1,307 @@
+#include "published.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "content.h"
+#include "kmd_mem.h"
+#include "kmd_time.h"
+#include "settle.h"
+
+#define EVENT_FRAME_SERIES_FRESH_NS ENRICH_EVENT_FRESH_NS
+#define PRUNE_MAX 65536 /* forgotten in one pass */
+
+static void free_values(struct kmd_map *m, bool parents)
+{
+	struct kmd_str key;
+	void *value;
+
+	for (size_t it = 0; kmd_map_next(m, &it, &key, &value);) {
+		if (parents)
+			free(((struct enrich_parent *)value)->series_ticker);
+		free(value);
+	}
+	kmd_map_fini(m);
+}
+
+void enrich_published_fini(struct enrich_published *p)
+{
+	free_values(&p->markets, false);
+	free_values(&p->events, true);
+	free_values(&p->series, true);
+	kmd_json_fini(&p->doc);
+	kmd_arena_fini(&p->arena);
+}
+
+static const struct kmd_map *parents_of(const struct enrich_published *p, enum kmd_topic topic)
+{
+	return topic == KMD_TOPIC_EVENTS ? &p->events : &p->series;
+}
+
+struct enrich_market *enrich_published_market(const struct enrich_published *p, struct kmd_str ticker)
+{
+	return kmd_map_get(&p->markets, ticker);
+}
+
+struct enrich_parent *enrich_published_parent(
+    const struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker)
+{
+	return kmd_map_get(parents_of(p, topic), ticker);
+}
+
+static struct enrich_market *make_market(struct enrich_published *p, struct kmd_str ticker)
+{
+	struct enrich_market *m = kmd_map_get(&p->markets, ticker);
+
+	if (!m) {
+		m = kmd_calloc(1, sizeof(*m));
+		kmd_map_put(&p->markets, ticker, m);
+	}
+	return m;
+}
+
+static struct enrich_parent *make_parent(struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker)
+{
+	struct kmd_map *m = topic == KMD_TOPIC_EVENTS ? &p->events : &p->series;
+	struct enrich_parent *e = kmd_map_get(m, ticker);
+
+	if (!e) {
+		e = kmd_calloc(1, sizeof(*e));
+		kmd_map_put(m, ticker, e);
+	}
+	return e;
+}
+
+struct kmd_str enrich_published_series_of(const struct enrich_published *p, struct kmd_str event_ticker)
+{
+	struct enrich_parent *e = event_ticker.n ? kmd_map_get(&p->events, event_ticker) : NULL;
+
+	return e ? kmd_str_z(e->series_ticker) : KMD_STR_NONE;
+}
+
+void enrich_published_learn_series(
+    struct enrich_published *p, struct kmd_str event_ticker, struct kmd_str series_ticker)
+{
+	struct enrich_parent *e;
+
+	if (event_ticker.n == 0 || series_ticker.n == 0)
+		return;
+	e = make_parent(p, KMD_TOPIC_EVENTS, event_ticker);
+	if (kmd_str_eq(kmd_str_z(e->series_ticker), series_ticker))
+		return;
+	free(e->series_ticker);
+	e->series_ticker = kmd_strndup(series_ticker.p, series_ticker.n);
+}
+
+void enrich_published_learn_determined(struct enrich_published *p, struct kmd_str ticker, int64_t determined_ns)
+{
+	if (determined_ns != 0)
+		make_market(p, ticker)->determined_ns = determined_ns;
+}
+
+static int64_t time_of(struct kmd_str text)
+{
+	int64_t ns;
+
+	return kmd_time_parse(text, &ns) == 0 ? ns : 0;
+}
+
+static int64_t time_member(struct enrich_published *p, struct kmd_json_val v, const char *name)
+{
+	return time_of(kmd_json_text(kmd_json_get(v, name), &p->arena));
+}
+
+static void forget_market(struct enrich_published *p, struct kmd_str ticker)
+{
+	struct enrich_market *m = kmd_map_get(&p->markets, ticker);
+
+	if (m)
+		m->hash = 0, m->fetched_ns = 0, m->finalized_ns = 0, m->has_series = false;
+}
+
+static void apply_market(struct enrich_published *p, struct kmd_str ticker, struct kmd_json_val record)
+{
+	struct kmd_json_val body = kmd_json_get(record, "body");
+	int64_t fetched_ns = time_member(p, record, "fetched_at");
+	struct enrich_market *m = make_market(p, ticker);
+
+	if (fetched_ns < m->fetched_ns)
+		return;
+	m->fetched_ns = fetched_ns;
+	m->hash = enrich_content_hash(body, &p->arena);
+	m->has_series = kmd_json_text(kmd_json_get(record, "series_ticker"), &p->arena).n > 0;
+	m->finalized_ns = 0;
+	if (kmd_str_eqz(kmd_json_text(kmd_json_get(body, "status"), &p->arena), "finalized")) {
+		m->finalized_ns = time_member(p, body, "settlement_ts");
+		if (m->finalized_ns == 0)
+			m->finalized_ns = fetched_ns;
+	}
+}
+
+static void apply_parent(
+    struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, struct kmd_json_val record)
+{
+	int64_t fetched_ns = time_member(p, record, "fetched_at");
+	struct enrich_parent *e = make_parent(p, topic, ticker);
+
+	if (fetched_ns < e->fetched_ns)
+		return;
+	e->fetched_ns = fetched_ns;
+	e->hash = enrich_content_hash(kmd_json_get(record, "body"), &p->arena);
+	if (topic == KMD_TOPIC_EVENTS)
+		enrich_published_learn_series(
+		    p, ticker, kmd_json_text(kmd_json_get(record, "series_ticker"), &p->arena));
+}
+
+static void apply_settlement(struct enrich_published *p, struct kmd_json_val record)
+{
+	struct kmd_settlement_data d;
+	struct enrich_market *m;
+	int64_t settled_ns, known_ns, determined_ns;
+
+	if (kmd_settlement_decode(record, &p->arena, &d) != 0)
+		return;
+	settled_ns = time_of(d.settled_at);
+	known_ns = time_of(d.known_at);
+	determined_ns = time_of(d.determined_at);
+	if (settled_ns > p->last_settled_ns)
+		p->last_settled_ns = settled_ns;
+	m = enrich_published_market(p, d.market_ticker);
+	if (!m && settled_ns != 0 && settled_ns < p->forget_ns)
+		return;
+	m = make_market(p, d.market_ticker);
+	if (determined_ns > m->determined_ns)
+		m->determined_ns = determined_ns;
+	if (known_ns < m->known_ns)
+		return;
+	m->known_ns = known_ns;
+	m->settled_ns = settled_ns;
+	m->outcome = enrich_outcome_hash(&d);
+	m->for_settled = settled_ns != 0 || kmd_str_eqz(d.trigger, "settled");
+}
+
+void enrich_published_apply(struct enrich_published *p, enum kmd_topic topic, struct kmd_str key, struct kmd_str value)
+{
+	struct kmd_json_val record;
+	struct kmd_str ticker;
+
+	if (!value.p) {
+		if (topic == KMD_TOPIC_MARKETS)
+			forget_market(p, key);
+		return;
+	}
+	if (kmd_json_parse(&p->doc, value) != 0)
+		return;
+	kmd_arena_reset(&p->arena);
+	record = kmd_json_root(&p->doc);
+	ticker = kmd_json_text(kmd_json_get(record, "ticker"), &p->arena);
+	if (topic == KMD_TOPIC_SETTLEMENTS)
+		apply_settlement(p, record);
+	else if (ticker.n > 0 && topic == KMD_TOPIC_MARKETS)
+		apply_market(p, ticker, record);
+	else if (ticker.n > 0)
+		apply_parent(p, topic, ticker, record);
+}
+
+bool enrich_published_market_changed(
+    struct enrich_published *p, struct kmd_str ticker, uint64_t hash, bool has_series, int64_t fetched_ns)
+{
+	struct enrich_market *m = enrich_published_market(p, ticker);
+
+	if (!m || m->hash != hash || (has_series && !m->has_series))
+		return true;
+	if (fetched_ns > m->fetched_ns)
+		m->fetched_ns = fetched_ns;
+	return false;
+}
+
+bool enrich_published_parent_changed(
+    struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t hash, int64_t fetched_ns)
+{
+	struct enrich_parent *e = enrich_published_parent(p, topic, ticker);
+
+	if (!e || e->hash != hash)
+		return true;
+	if (fetched_ns > e->fetched_ns)
+		e->fetched_ns = fetched_ns;
+	return false;
+}
+
+bool enrich_published_outcome_differs(
+    const struct enrich_published *p, const struct kmd_settlement_data *d, int64_t settled_ns)
+{
+	const struct enrich_market *m = enrich_published_market(p, d->market_ticker);
+
+	return !m || m->outcome != enrich_outcome_hash(d) || m->settled_ns != settled_ns;
+}
+
+bool enrich_published_has_market(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker)
+{
+	const struct enrich_market *m = enrich_published_market(p, ticker);
+
+	return m && m->hash && m->fetched_ns > c->recv_ns + ENRICH_STALE_NS;
+}
+
+bool enrich_published_has_event(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker)
+{
+	const struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_EVENTS, ticker);
+	int64_t margin_ns = c->what & ENRICH_WANT_FRESH_EVENT ? ENRICH_STALE_NS : -ENRICH_EVENT_FRESH_NS;
+
+	return e && e->hash && e->fetched_ns > c->recv_ns + margin_ns;
+}
+
+bool enrich_published_has_series(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker)
+{
+	const struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_SERIES, ticker);
+	int64_t fresh_ns = c->what & ENRICH_WANT_FRESH_EVENT ? EVENT_FRAME_SERIES_FRESH_NS : ENRICH_SERIES_FRESH_NS;
+
+	return e && e->hash && e->fetched_ns > c->recv_ns - fresh_ns;
+}
+
+bool enrich_published_has_settlement(
+    const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker)
+{
+	const struct enrich_market *m = enrich_published_market(p, ticker);
+
+	if (!m || !m->outcome || m->known_ns <= c->recv_ns)
+		return false;
+	if (c->what & ENRICH_WANT_SETTLED)
+		return m->for_settled;
+	return c->determined_ns == 0 || m->determined_ns >= c->determined_ns;
+}
+
+size_t enrich_published_expired(
+    const struct enrich_published *p, int64_t now_ns, struct kmd_arena *arena, struct kmd_str *ret, size_t max)
+{
+	struct kmd_str key;
+	void *value;
+	size_t n = 0;
+
+	for (size_t it = 0; n < max && kmd_map_next(&p->markets, &it, &key, &value);) {
+		const struct enrich_market *m = value;
+
+		if (m->hash && m->finalized_ns && m->finalized_ns + ENRICH_TOMBSTONE_AFTER_NS < now_ns)
+			ret[n++] = kmd_arena_dup(arena, key);
+	}
+	return n;
+}
+
+static bool is_forgettable(const struct enrich_published *p, const struct enrich_market *m)
+{
+	return m->hash == 0 && m->settled_ns != 0 && m->settled_ns < p->forget_ns;
+}
+
+void enrich_published_prune(struct enrich_published *p)
+{
+	struct kmd_str *gone = kmd_calloc(PRUNE_MAX, sizeof(*gone)), key;
+	void *value;
+	size_t n = 0;
+
+	kmd_arena_reset(&p->arena);
+	for (size_t it = 0; n < PRUNE_MAX && kmd_map_next(&p->markets, &it, &key, &value);)
+		if (is_forgettable(p, value))
+			gone[n++] = kmd_arena_dup(&p->arena, key);
+	for (size_t i = 0; i < n; i++)
+		free(kmd_map_del(&p->markets, gone[i]));
+	free(gone);
+}

@@ -1,0 +1,94 @@
+#ifndef ENRICH_PUBLISHED_H
+#define ENRICH_PUBLISHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cause.h"
+#include "kmd_arena.h"
+#include "kmd_json.h"
+#include "kmd_map.h"
+#include "kmd_settlement.h"
+#include "kmd_topic.h"
+
+/*
+ * What our own topics hold: learnt from them at start, then from each record the broker acknowledged. It answers
+ * whether a frame's want was satisfied already and whether a body is worth a record. About 150 bytes a market. Pure: no
+ * clock.
+ */
+
+#define ENRICH_DAY_NS (INT64_C(86400) * 1000000000)
+#define ENRICH_TOMBSTONE_AFTER_NS (7 * ENRICH_DAY_NS) /* after settlement a market record is deleted */
+#define ENRICH_FORGET_AFTER_NS (8 * ENRICH_DAY_NS)    /* and its settlement is no longer kept in memory */
+/* The exchange's lists may be this old when they are served (its CDN), and two machines' clocks differ. */
+#define ENRICH_STALE_NS (INT64_C(15) * 1000000000)
+#define ENRICH_EVENT_FRESH_NS \
+	(INT64_C(60) * 1000000000) /* an event fetched so shortly before a market's frame will do */
+#define ENRICH_SERIES_FRESH_NS (INT64_C(600) * 1000000000) /* idem a series; 60 s for a frame about the event */
+
+struct enrich_market {
+	uint64_t hash;         /* content of the record in `markets`; 0: none */
+	int64_t fetched_ns;    /* when that content was last seen at the exchange */
+	int64_t finalized_ns;  /* 0: not finalized */
+	int64_t determined_ns; /* of its last determined frame or settlement record; 0: none */
+	uint64_t outcome;      /* enrich_outcome_hash of the settlement record of the greatest known_at; 0: none */
+	int64_t known_ns;
+	int64_t settled_ns; /* 0: none in that record */
+	bool has_series;    /* the record in `markets` names its series */
+	bool for_settled;   /* a settlement record was triggered by `settled` (or names settled_at) */
+};
+
+struct enrich_parent {
+	uint64_t hash;
+	int64_t fetched_ns;
+	char *series_ticker; /* of an event, NULL: not known; owned */
+};
+
+struct enrich_published {
+	struct kmd_map markets, events, series;
+	int64_t last_settled_ns; /* greatest settled_at of all settlement records; 0: none */
+	int64_t forget_ns;       /* settlements before this are not kept: the shell's now less ENRICH_FORGET_AFTER_NS */
+	struct kmd_json doc;     /* scratch */
+	struct kmd_arena arena;
+};
+
+void enrich_published_fini(struct enrich_published *p);
+
+/** A record of MARKETS, EVENTS, SERIES or SETTLEMENTS that is in Kafka; @value p == NULL: a tombstone. What cannot be
+ * read is skipped. */
+void enrich_published_apply(struct enrich_published *p, enum kmd_topic topic, struct kmd_str key, struct kmd_str value);
+
+/** NULL where nothing is known. Borrowed until the next apply. */
+struct enrich_market *enrich_published_market(const struct enrich_published *p, struct kmd_str ticker);
+struct enrich_parent *enrich_published_parent(
+    const struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker);
+/** Series of an event; NONE: not known. */
+struct kmd_str enrich_published_series_of(const struct enrich_published *p, struct kmd_str event_ticker);
+/** Facts that hold before a record says so: the series of an event, the determination of a market. */
+void enrich_published_learn_series(
+    struct enrich_published *p, struct kmd_str event_ticker, struct kmd_str series_ticker);
+void enrich_published_learn_determined(struct enrich_published *p, struct kmd_str ticker, int64_t determined_ns);
+
+/** Is the body worth a record? If not, its content was seen again at @fetched_ns, which is noted. */
+bool enrich_published_market_changed(
+    struct enrich_published *p, struct kmd_str ticker, uint64_t hash, bool has_series, int64_t fetched_ns);
+bool enrich_published_parent_changed(
+    struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t hash, int64_t fetched_ns);
+/** Does a settled market of a list tell something else than its last settlement record? */
+bool enrich_published_outcome_differs(
+    const struct enrich_published *p, const struct kmd_settlement_data *d, int64_t settled_ns);
+
+/** Is there already what the frame asked for? */
+bool enrich_published_has_market(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
+bool enrich_published_has_event(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
+bool enrich_published_has_series(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
+bool enrich_published_has_settlement(
+    const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
+
+/** Up to @max tickers of market records that are due for deletion at @now_ns; text in @arena. Returns the count. */
+size_t enrich_published_expired(
+    const struct enrich_published *p, int64_t now_ns, struct kmd_arena *arena, struct kmd_str *ret, size_t max);
+/** Forgets markets that have no record and no recent settlement. */
+void enrich_published_prune(struct enrich_published *p);
+
+#endif
