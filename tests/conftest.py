@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,8 @@ import pytest
 from support.kafka import Kafka
 from support.paths import BIN
 from support.postgres import Postgres
-from support.shared import Keeper, SharedKafka, SharedPostgres, ask, make_folder, unique
+from support.services import Service, StartService, stop_all
+from support.shared import Database, Keeper, SharedKafka, SharedPostgres, ask, make_folder, unique
 
 _keeper = pytest.StashKey[Keeper]()
 
@@ -74,28 +74,6 @@ def topic_prefix() -> str:
     return unique("t") + "."
 
 
-@dataclass(frozen=True)
-class Database:
-    """One empty database on the shared cluster."""
-
-    server: SharedPostgres
-    name: str
-
-    @property
-    def url(self) -> str:
-        return self.server.url(self.name)
-
-    @property
-    def env(self) -> dict[str, str]:
-        return self.server.env(self.name)
-
-    def query(self, sql: str, *args: object) -> list[tuple[object, ...]]:
-        return self.server.query(sql, *args, database=self.name)
-
-    def execute(self, sql: str) -> None:
-        self.server.execute(sql, self.name)
-
-
 @pytest.fixture
 def database(shared_postgres: SharedPostgres) -> Iterator[Database]:
     """An empty database, dropped after the test."""
@@ -103,6 +81,24 @@ def database(shared_postgres: SharedPostgres) -> Iterator[Database]:
     shared_postgres.create_database(name)
     yield Database(shared_postgres, name)
     shared_postgres.drop_database(name)
+
+
+@pytest.fixture
+def service(folder: Path) -> Iterator[StartService]:
+    """
+    `service("sink", {...})` starts kmd-sink. At the end whatever still runs gets SIGTERM and must end with 0, and
+    none may have left the words of a sanitizer.
+    """
+    made: list[Service] = []
+
+    def start(name: str, settings: dict[str, str], label: str | None = None) -> Service:
+        one = Service(name, settings, folder, label or f"{name}{len(made) or ''}")
+        made.append(one)
+        one.start()
+        return one
+
+    yield start
+    stop_all(made)
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from support import http, metrics
 from support.paths import program
@@ -125,3 +126,34 @@ class Service:
                 except ValueError:
                     continue
         return lines
+
+
+class StartService(Protocol):
+    """Makes and starts one of the programs; see support.services.Service."""
+
+    def __call__(self, name: str, settings: dict[str, str], label: str | None = None) -> Service: ...
+
+
+def stop_all(services: Iterable[Service]) -> None:
+    """The end of a test: SIGTERM to what runs. Failure when one ends with anything but 0, hangs, or has a finding."""
+    services = list(services)
+    running = [s for s in services if s.alive()]
+    for one in running:
+        one.process.thaw()
+        one.process.send(signal.SIGTERM)
+    faults = []
+    for one in running:
+        try:
+            code = one.process.stop(timeout=40)
+        except Failure as hung:
+            faults.append(str(hung))
+            continue
+        if code != 0:
+            faults.append(f"{one.label} ended with {code} at SIGTERM\n{one.process.tail()}")
+    for one in services:
+        try:
+            one.process.check_clean()
+        except Failure as found:
+            faults.append(str(found))
+    if faults:
+        raise Failure("\n".join(faults))

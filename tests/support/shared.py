@@ -18,6 +18,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from support.kafka import Kafka
 from support.postgres import Postgres
@@ -113,7 +114,29 @@ class SharedPostgres(Postgres):
     def start(self, wait: bool = True) -> None:
         raise Failure("the shared Postgres is not a test's to start; use a private one")
 
-    stop = kill = restart = start  # type: ignore[assignment]
+    stop = kill = restart = start
+
+
+@dataclass(frozen=True)
+class Database:
+    """One empty database on the shared cluster."""
+
+    server: SharedPostgres
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.server.url(self.name)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self.server.env(self.name)
+
+    def query(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
+        return self.server.query(sql, *args, database=self.name)
+
+    def execute(self, sql: str) -> None:
+        self.server.execute(sql, self.name)
 
 
 def unique(stem: str) -> str:

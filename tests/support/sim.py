@@ -1,0 +1,1 @@
+"""kmd-sim as a child, and its control API."""
