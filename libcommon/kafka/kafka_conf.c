@@ -86,15 +86,13 @@ void kafka_conf_force(rd_kafka_conf_t *conf, const char *name, const char *value
 	(void)res;
 }
 
+/* Asked by setting, because librdkafka denies knowledge of what it knows when asked for an unset value. */
 static bool known(const char *name)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
-	size_t n = 0;
-	const bool found = rd_kafka_conf_get(conf, name, NULL, &n) != RD_KAFKA_CONF_UNKNOWN ||
-			   rd_kafka_topic_conf_get(topic_conf, name, NULL, &n) != RD_KAFKA_CONF_UNKNOWN;
+	char text[256];
+	const bool found = rd_kafka_conf_set(conf, name, NULL, text, sizeof(text)) != RD_KAFKA_CONF_UNKNOWN;
 
-	rd_kafka_topic_conf_destroy(topic_conf);
 	rd_kafka_conf_destroy(conf);
 	return found;
 }

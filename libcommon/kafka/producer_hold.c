@@ -31,7 +31,7 @@ bool hold_is_held(const struct hold *h)
 
 bool hold_in_trouble(const struct hold *h)
 {
-	return h->held && (h->trouble || h->backoff.attempt > 0);
+	return h->trouble || (h->backoff.attempt > 0 && h->in_flight + hold_count(h) > 0);
 }
 
 size_t hold_count(const struct hold *h)

@@ -31,6 +31,7 @@ static inline void mock_start(struct mock *m, int brokers)
 
 	memset(m, 0, sizeof(*m));
 	assert_int_equal(rd_kafka_conf_set(conf, "client.id", "mock", text, sizeof(text)), RD_KAFKA_CONF_OK);
+	rd_kafka_conf_set_log_cb(conf, NULL);
 	m->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
 	assert_non_null(m->rk);
 	m->cluster = rd_kafka_mock_cluster_new(m->rk, brokers);

@@ -38,7 +38,7 @@ static void properties_of_any_client_are_accepted(void **state)
 	accepted("compression.type", "zstd");
 	accepted("max.poll.interval.ms", "400000");
 	accepted("fetch.wait.max.ms", "10");
-	accepted("security.protocol", "sasl_ssl");
+	accepted("security.protocol", "ssl");
 	accepted("metadata.broker.list", "127.0.0.1:2");
 }
 
@@ -49,10 +49,21 @@ static void unknown_and_invalid_are_named(void **state)
 	refused("linger.ms", "soon");
 	refused("linger.ms", "-5");
 	refused("security.protocol", "carrier_pigeon");
-	refused("ssl.ca.location", "/nonexistent/ca.pem");
 	refused("max.in.flight", "6");
 	refused("bootstrap.servers", ",");
 	refused("background.event.cb", "x");
+}
+
+static void files_are_looked_at(void **state)
+{
+	struct kmd_err err;
+
+	(void)state;
+	check("ssl.ca.location", "/nonexistent/ca.pem", &err);
+	props[2] = (struct kmd_conf_prop){"security.protocol", "ssl", "KAFKA_SECURITY_PROTOCOL"};
+	conf.kafka_count = 3;
+	assert_int_equal(kmd_kafka_check(&kafka, &err), KMD_ECONFIG);
+	assert_non_null(strstr(err.text, "KAFKA_THIS_ONE"));
 }
 
 static void ours_are_refused_unless_equal(void **state)
@@ -133,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(properties_of_any_client_are_accepted),
 	    cmocka_unit_test(unknown_and_invalid_are_named),
+	    cmocka_unit_test(files_are_looked_at),
 	    cmocka_unit_test(ours_are_refused_unless_equal),
 	    cmocka_unit_test(scram_depends_on_the_library),
 	    cmocka_unit_test(secrets_do_not_show),
