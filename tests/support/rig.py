@@ -1,0 +1,133 @@
+"""
+The whole, for one test: an exchange, the three services, a topic prefix and a database of their own.
+
+    kmd-sim ──ws──► kmd-ingest ──► Kafka ──► kmd-sink ──► Postgres
+       ▲                             ▲ │
+       └────────rest──── kmd-enricher ─┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from support import consume
+from support.paths import program
+from support.postgres import Postgres
+from support.process import Failure, run, wait_until
+from support.services import Service, base_env, stop_all
+from support.sim import Sim
+
+
+class Broker(Protocol):
+    @property
+    def bootstrap(self) -> str: ...
+
+
+NAMES = ("ingest", "enricher", "sink")
+
+
+class Rig:
+    """
+    start() brings everything up in an order that works; each part may be stopped, killed and started by itself.
+    @settings: for all three services; @ingest, @enricher, @sink: for one, over that.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        kafka: Broker,
+        postgres: Postgres,
+        database: str,
+        prefix: str,
+        sim: Sim,
+        settings: Mapping[str, str] | None = None,
+        ingest: Mapping[str, str] | None = None,
+        enricher: Mapping[str, str] | None = None,
+        sink: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder, self.kafka, self.postgres, self.database, self.prefix, self.sim = (
+            folder, kafka, postgres, database, prefix, sim,
+        )  # fmt: skip
+        self._common = {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+            "KMD_TOPIC_PREFIX": prefix,
+            "KMD_TOPIC_PARTITIONS": "4",
+            **(settings or {}),
+        }
+        exchange = sim.settings()
+        self.ingest = Service("ingest", {**self._common, **exchange, **(ingest or {})}, folder)
+        self.enricher = Service("enricher", {**self._common, **exchange, **(enricher or {})}, folder)
+        self.sink = Service("sink", {**self._common, **postgres.env(database), **(sink or {})}, folder)
+
+    @property
+    def services(self) -> list[Service]:
+        return [self.sink, self.enricher, self.ingest]
+
+    def start(self, services: Iterable[str] = NAMES, ready: bool = True) -> Rig:
+        """The exchange (unless it runs), the schema, then the services named; @ready: until each says so."""
+        wanted = [s for s in self.services if s.name in set(services)]
+        if not self.sim.process.alive():
+            self.sim.start()
+        if self.sink in wanted:
+            self.migrate()
+        for one in wanted:
+            one.start()
+        for one in wanted if ready else []:
+            one.wait_ready()
+        return self
+
+    def migrate(self) -> None:
+        run([program("kmd-sink"), "--migrate"], {**base_env(), **self.sink.settings})
+
+    def stop(self) -> None:
+        """SIGTERM to what runs; Failure when a service did not end with 0 or a sanitizer spoke."""
+        try:
+            stop_all(self.services)
+        finally:
+            self.sim.kill()
+
+    def topic(self, name: str) -> str:
+        return self.prefix + name
+
+    def read(self, name: str) -> list[consume.Record]:
+        """Every record of the topic, by partition and offset."""
+        return consume.read_topic(self.kafka.bootstrap, self.topic(name))
+
+    def query(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
+        return self.postgres.query(sql, *args, database=self.database)
+
+    def drain(self, timeout: float = 120.0) -> None:
+        """
+        The exchange falls silent, the enricher has nothing left to ask, and every record is in Postgres.
+        Seen twice in a row, because each hands work to the other.
+        """
+        self.sim.quiesce(timeout)
+        seen: list[dict[str, int]] = []
+
+        def look() -> bool:
+            for one in self.services:
+                if not one.alive():
+                    raise Failure(f"{one.name} ended with {one.process.exit_code}\n{one.process.tail()}")
+            busy = self.enricher.metric("kmd_enricher_pending") + self.enricher.metric("kmd_enricher_in_flight")
+            ends = self._ends()
+            seen.append(ends)
+            quiet = len(seen) > 5 and all(earlier == ends for earlier in seen[-6:])
+            return not busy and quiet and ends == self._stored(ends)
+
+        wait_until("everything that was sent is stored", look, timeout, every=0.3)
+
+    def _ends(self) -> dict[str, int]:
+        """Offset after the last record, summed per topic; `feed` left out, because ingest writes to it for ever."""
+        names = "trades orderbook tickers lifecycle control other settlements markets events series dlq".split()
+        found = {}
+        for name in names:
+            marks = consume.watermarks(self.kafka.bootstrap, self.topic(name))
+            found[self.topic(name)] = sum(high for _, high in marks.values())
+        return found
+
+    def _stored(self, ends: Mapping[str, int]) -> dict[str, int]:
+        rows = self.query("SELECT topic, sum(next_offset)::bigint FROM kalshi.sink_offsets GROUP BY topic")
+        stored = dict(rows)
+        return {topic: int(stored.get(topic, 0)) for topic in ends}
