@@ -11,7 +11,8 @@
 /*
  * SettlementData: what a market paid and when that became known (topic `settlements`, interfaces 3). Read either from
  * the `market` object of REST or from a settlement record of ours. Money stays the exchange's own decimal text; a
- * member that was not there is NONE, an empty one is "". Views borrow from the document or the arena. Pure.
+ * member that was not there is NONE, an empty one is "". A number where text is usual is taken as its own text. Bodies of
+ * the cents era (integer `settlement_value`) become dollars. Views borrow from the document or the arena. Pure.
  */
 
 struct kmd_settlement_data {
@@ -32,7 +33,10 @@ int kmd_settlement_from_market(struct kmd_json_val market, struct kmd_arena *are
 int kmd_settlement_decode(struct kmd_json_val record, struct kmd_arena *arena, struct kmd_settlement_data *ret) KMD_MUST_CHECK;
 /** Does REST show an outcome yet: a result and a settlement value? */
 bool kmd_settlement_is_complete(const struct kmd_settlement_data *s);
-/** Same outcome (status, result, settlement_value_dollars, expiration_value, determined_at, settled_at)? Times by instant, decimals by value. */
+/**
+ * Same outcome (status, result, settlement_value_dollars, expiration_value, determined_at, settled_at)?
+ * Times by instant to the microsecond, decimals by value; a time or decimal that is "" equals an absent one.
+ */
 bool kmd_settlement_same(const struct kmd_settlement_data *a, const struct kmd_settlement_data *b);
 /** Appends the record. */
 void kmd_settlement_encode(const struct kmd_settlement_data *s, struct kmd_buf *out);

@@ -23,8 +23,11 @@ struct kmd_trade_execution {
 	struct kmd_str taker_book_side; /* "bid" | "ask" */
 	int is_block_trade;             /* 1, 0, -1: not sent */
 	bool has_ts;
-	int64_t ts_ms; /* exchange time: ts_ms, else ts (s), else created_time, cut to ms */
+	int64_t ts_ms; /* exchange time: ts_ms, else ts (s), else created_time, cut to ms; within KMD_TRADE_TS_MS_MAX */
 };
+
+/* A time further away than int64 ns can tell is clamped to this, so that a check of its range finds it out of range. */
+#define KMD_TRADE_TS_MS_MAX (INT64_MAX / INT64_C(1000000))
 
 enum kmd_trade_fault {
 	KMD_TRADE_OK,
@@ -36,7 +39,9 @@ enum kmd_trade_fault {
 
 /**
  * @msg the object that holds the members. Cents-era frames (yes_price: 48, count: 10) are read too: cents become
- * dollars. `""` and null count as not sent. On a fault *ret holds what could be read.
+ * dollars. `""` and null count as not sent. Of several members for one fact the first one sent decides: dollars before
+ * cents, _fp before integer, taker_outcome_side before taker_side. `ts` may be seconds or RFC 3339. The fault is the
+ * first of missing key, bad number, bad time, bad text; *ret holds what could be read.
  */
 enum kmd_trade_fault kmd_trade_decode(struct kmd_json_val msg, struct kmd_arena *arena, struct kmd_trade_execution *ret);
 
