@@ -1,6 +1,8 @@
 """HTTP control under /sim/: the truth to compare against, the generator's reins, faults and lives on demand."""
 
 import asyncio
+import base64
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from aiohttp import web
 from kmd_sim import bodies
 from kmd_sim.fmt import SECOND, parse_price
 from kmd_sim.model import Market
+from kmd_sim.session import Out
 
 if TYPE_CHECKING:
     from kmd_sim.exchange import Exchange
@@ -40,11 +43,11 @@ def drop(exchange: "Exchange", spec: dict[str, Any]) -> None:
     times, within = int(spec.get("times", 0)), float(spec.get("within_s", 0))
     if times <= 0:
         for connection in exchange.chosen(spec.get("conn")):
-            connection.drop("fault: dropped")
+            connection.drop("fault: dropped", spec.get("code"))
         return
     loop = asyncio.get_running_loop()
     for _ in range(times):
-        loop.call_later(exchange.rng.random() * within, drop, exchange, {"conn": spec.get("conn")})
+        loop.call_later(exchange.rng.random() * within, drop, exchange, {**spec, "times": 0})
 
 
 def freeze(exchange: "Exchange", spec: dict[str, Any]) -> None:
@@ -74,6 +77,14 @@ def channel_error(exchange: "Exchange", spec: dict[str, Any]) -> None:
         connection.queue += connection.session.terminate(spec["channel"], code, now_ms)
 
 
+def send(exchange: "Exchange", spec: dict[str, Any]) -> None:
+    """Any bytes as one message, as they are: `text` or `base64`, `binary`, in `fragments` pieces."""
+    data = base64.b64decode(spec["base64"]) if "base64" in spec else spec["text"].encode()
+    opcode = 2 if spec.get("binary") else 1
+    for connection in exchange.chosen(spec.get("conn")):
+        connection.queue.append(Out("", "", None, None, data, opcode, int(spec.get("fragments", 1))))
+
+
 def set_fault(exchange: "Exchange", spec: dict[str, Any]) -> None:
     """One fault, now. FaultError, KeyError or ValueError for what is not understood."""
     faults = exchange.faults
@@ -87,6 +98,8 @@ def set_fault(exchange: "Exchange", spec: dict[str, Any]) -> None:
             thaw(exchange, spec)
         case "skip" | "duplicate":
             on_frames(exchange, spec)
+        case "send":
+            send(exchange, spec)
         case "error":
             channel_error(exchange, spec)
         case "handshake":
@@ -115,12 +128,27 @@ def set_fault(exchange: "Exchange", spec: dict[str, Any]) -> None:
 # -- lives --------------------------------------------------------------------------------------------------------
 
 
+def create(exchange: "Exchange", spec: dict[str, Any]) -> Market:
+    """The next market of the catalogue, under another ticker, event or title if they are given."""
+    world = exchange.world
+    event, ticker, market = world.take_spec(bool(spec.get("mve", False)))
+    if "event_ticker" in spec:
+        known = world.events.get(spec["event_ticker"])
+        event = known or dataclasses.replace(event, ticker=spec["event_ticker"], markets=[])
+    market.title = spec.get("title", market.title)
+    market.market_type = spec.get("market_type", market.market_type)
+    ticker = spec.get("ticker", ticker)
+    if ticker in world.markets:
+        raise FaultError(f"there is a market {ticker!r}")
+    return exchange.lives.create_from(event, ticker, market, exchange.now_us(), spec.get("open_in_s"))
+
+
 def act_market(exchange: "Exchange", spec: dict[str, Any]) -> Market:
     lives, now = exchange.lives, exchange.now_us()
     action = spec.get("action")
     value = parse_price(spec["value"]) if spec.get("value") is not None else None
     if action == "create":
-        return lives.create(now, bool(spec.get("mve", False)), spec.get("open_in_s"))
+        return create(exchange, spec)
     m = exchange.world.markets[spec["ticker"]]
     match action:
         case "close":
@@ -169,6 +197,7 @@ class Control:
             web.get("/sim/events", self.events),
             web.get("/sim/series", self.series),
             web.get("/sim/connections", self.connections),
+            web.get("/sim/subscriptions", self.subscriptions),
             web.get("/sim/lost", self.lost),
             web.get("/sim/frames", self.frames),
             web.post("/sim/pause", self.pause),
@@ -240,6 +269,15 @@ class Control:
 
     async def connections(self, request: web.Request) -> web.Response:
         return reply([log.as_dict() for log in self.exchange.ledger.conns.values()])
+
+    async def subscriptions(self, request: web.Request) -> web.Response:
+        """The tickers of each live connection by channel; null where it has all."""
+        return reply(
+            {
+                str(c.conn): {s.channel: None if s.everything else sorted(s.markets) for s in c.session.subs.values()}
+                for c in self.exchange.connections.values()
+            }
+        )
 
     async def lost(self, request: web.Request) -> web.Response:
         return reply([{"conn": log.conn, **row} for log in self.exchange.ledger.conns.values() for row in log.lost])

@@ -133,6 +133,7 @@ class Exchange:
             "paused": w.paused,
             "frames_made": dict(w.counts),
             "frames_sent": self.ledger.frames,
+            "ledger": self.ledger.describe(),
             "trades": len(w.tape),
             "markets": len(w.markets),
             "active": len(w.active),

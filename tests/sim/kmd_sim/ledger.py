@@ -109,6 +109,14 @@ class Ledger:
         with self.path.open("rb") as file:
             yield from (line for line in file if line.startswith(head))
 
+    def describe(self) -> dict[str, Any]:
+        """`kept` below `frames`: the oldest are gone from memory; use --ledger to keep all."""
+        return {
+            "file": str(self.path) if self.path else None,
+            "frames": self.frames,
+            "kept": self.frames if self.path else len(self._memory),
+        }
+
     def flush(self) -> None:
         if self._file is not None:
             self._file.flush()

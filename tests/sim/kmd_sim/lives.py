@@ -120,7 +120,9 @@ class Lives:
         heapq.heappush(self._heap, (us, self._n, counted, action))
 
     def step(self, now: int) -> None:
-        if not self.world.paused:
+        if self.world.paused:
+            self._next_end = max(self._next_end, now + self._interval)
+        else:
             self._start_due(now)
         while self._heap and self._heap[0][0] <= now:
             _, _, counted, action = heapq.heappop(self._heap)

@@ -254,7 +254,7 @@ def check_auth(exchange: "Exchange", request: web.Request) -> Answer | None:
     if verifier is None:
         return None
     now_ms = exchange.now_us() // 1000 + int(exchange.faults.skew_s * 1000)
-    verdict = verifier.check(request.headers, request.method, request.url.raw_path, now_ms)
+    verdict = verifier.check(request.headers, request.method, request.raw_path.partition("?")[0], now_ms)
     exchange.auth[verdict.value] += 1
     if verdict is auth.Verdict.GOOD or (verdict is auth.Verdict.UNSIGNED and not exchange.settings.require_auth):
         return None

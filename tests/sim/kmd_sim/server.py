@@ -79,11 +79,9 @@ async def turn_forever(app: web.Application, stop: asyncio.Event, duration_s: fl
 
 
 async def close_sockets(app: web.Application) -> None:
-    for ws in list(app["sockets"]):
-        try:
-            await asyncio.wait_for(ws.close(code=WSCloseCode.GOING_AWAY, message=b"going away"), 1.0)
-        except (TimeoutError, ConnectionError):
-            pass
+    closing = [ws.close(code=WSCloseCode.GOING_AWAY, message=b"going away") for ws in list(app["sockets"])]
+    if closing:
+        await asyncio.wait([asyncio.ensure_future(c) for c in closing], timeout=1.0)
 
 
 async def serve(settings: Settings) -> None:

@@ -67,6 +67,8 @@ class Out:
     sid: int | None
     seq: int | None
     data: bytes
+    opcode: int = 1
+    fragments: int = 1
 
 
 @dataclass(slots=True)

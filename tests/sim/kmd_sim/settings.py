@@ -26,7 +26,7 @@ class Settings:
     keys: tuple[tuple[str, Path], ...] = ()
     require_auth: bool = True
     auth_window_s: float = 5.0
-    rest_rate: float = 100.0
+    rest_rate: float = 20.0
     rest_lag_s: float = 1.5
     created_404_s: float = 0.5
     trades_lag_s: float = 0.0

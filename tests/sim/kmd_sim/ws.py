@@ -1,6 +1,7 @@
 """One WebSocket connection: handshake, commands in, frames out in one write per turn of the loop."""
 
 import asyncio
+from email.utils import formatdate
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,23 @@ PING = b"\x89\x09heartbeat"
 MAX_COMMAND_BYTES = 16 << 20
 
 
-def ws_header(size: int) -> bytes:
+def ws_header(size: int, first: int) -> bytes:
     if size < 126:
-        return bytes((0x81, size))
+        return bytes((first, size))
     if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big")
-    return b"\x81\x7f" + size.to_bytes(8, "big")
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")
+
+
+def fragment(data: bytes, opcode: int, pieces: int) -> list[bytes]:
+    """One message in several frames: the first has the opcode, the last the FIN bit."""
+    step = max(1, -(-len(data) // pieces))
+    chunks = [data[i : i + step] for i in range(0, len(data), step)] or [b""]
+    parts: list[bytes] = []
+    for i, chunk in enumerate(chunks):
+        fin = 0x80 if i == len(chunks) - 1 else 0
+        parts += (ws_header(len(chunk), fin | (0 if i else opcode)), chunk)
+    return parts
 
 
 class Connection:
@@ -42,7 +54,6 @@ class Connection:
         self.hold = False
         self.skip: dict[str, int] = {}
         self.duplicate: dict[str, int] = {}
-        self.drops: list[int] = []
         self.last_command_us = 0
         self._ping_every = int(settings.ping_every_s * SECOND)
         self._next_ping = exchange.now_us() + self._ping_every
@@ -84,9 +95,6 @@ class Connection:
     # -- the socket ---------------------------------------------------------------------------------------------
 
     def turn(self, now_us: int) -> None:
-        if self.drops and self.drops[0] <= now_us:
-            self.drop("fault: dropped")
-            return
         if self.frozen_until is not None and self.frozen_until <= now_us:
             self.frozen_until = None
         if now_us >= self._next_ping:
@@ -107,8 +115,11 @@ class Connection:
             return
         parts: list[bytes] = []
         for out in queue:
-            parts.append(ws_header(len(out.data)))
-            parts.append(out.data)
+            if out.fragments > 1:
+                parts += fragment(out.data, out.opcode, out.fragments)
+            else:
+                parts.append(ws_header(len(out.data), 0x80 | out.opcode))
+                parts.append(out.data)
         self.transport.write(b"".join(parts))
         self.exchange.ledger.sent(self.log, queue, now_us * 1000)
         self._check_buffer(now_us)
@@ -122,10 +133,14 @@ class Connection:
             heaviest: Subscription = max(subs, key=lambda s: s.bytes_out)
             self.queue += self.session.terminate(heaviest.channel, 25, now_us // 1000)
 
-    def drop(self, reason: str) -> None:
-        """As a cut cable: no close frame, what was queued is gone."""
+    def drop(self, reason: str, code: int | None = None) -> None:
+        """As a cut cable, what was queued is gone; with a code, a close frame goes first."""
         self.exchange.disconnect(self, reason)
-        self.transport.abort()
+        if code is None:
+            self.transport.abort()
+        else:
+            self.transport.write(b"\x88\x02" + code.to_bytes(2, "big"))
+            self.transport.close()
 
     def command(self, raw: bytes) -> None:
         now = self.exchange.now_us()
@@ -176,12 +191,15 @@ def refuse(exchange: "Exchange", request: web.Request) -> web.Response | None:
     headers = date_header(exchange)
     if fault is not None:
         exchange.count_request("ws", None, fault.status)
+        if fault.status == 0 and request.transport is not None:
+            request.transport.abort()
+            return web.Response()
         return web.Response(status=fault.status, body=fault.body, headers=headers, content_type="application/json")
     verifier: auth.Verifier | None = request.app["verifier"]
     if verifier is None:
         return None
     now_ms = exchange.now_us() // 1000 + int(exchange.faults.skew_s * 1000)
-    verdict = verifier.check(request.headers, "GET", request.path, now_ms)
+    verdict = verifier.check(request.headers, "GET", request.raw_path.partition("?")[0], now_ms)
     exchange.auth[verdict.value] += 1
     if verdict is auth.Verdict.GOOD:
         return None
@@ -193,8 +211,6 @@ def refuse(exchange: "Exchange", request: web.Request) -> web.Response | None:
 
 
 def date_header(exchange: "Exchange") -> dict[str, str]:
-    from email.utils import formatdate
-
     return {"Date": formatdate(exchange.now_us() / SECOND + exchange.faults.skew_s, usegmt=True)}
 
 
