@@ -14,6 +14,8 @@ static struct kmd_str take_digits(struct kmd_str *s)
 
 int kmd_dec_parse(struct kmd_str text, struct kmd_dec *ret)
 {
+	if (!text.p)
+		return KMD_EPARSE;
 	struct kmd_dec d = {.negative = text.n && text.p[0] == '-'};
 	if (text.n && (text.p[0] == '-' || text.p[0] == '+'))
 		text = (struct kmd_str){text.p + 1, text.n - 1};

@@ -255,6 +255,8 @@ static int step(struct scan *s, enum expect expect)
 
 int kmd_json_parse(struct kmd_json *doc, struct kmd_str text)
 {
+	if (!text.p)
+		text = KMD_STR("");
 	struct scan s = {.doc = doc, .p = text.p, .end = text.p + text.n};
 	int state = EXPECT_VALUE;
 	doc->text = text.p;

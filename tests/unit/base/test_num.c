@@ -13,6 +13,8 @@ static void decimals_are_parsed(void **state)
 {
 	(void)state;
 	struct tsv t;
+	struct kmd_dec none;
+	assert_int_equal(kmd_dec_parse(KMD_STR_NONE, &none), KMD_EPARSE);
 	assert_true(tsv_open(&t, KMD_TEST_DATA "/decimals.tsv"));
 	while (tsv_next(&t)) {
 		struct kmd_dec d;

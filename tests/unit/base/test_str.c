@@ -22,6 +22,22 @@ static void views_compare(void **state)
 	assert_int_equal(kmd_str_trim(KMD_STR("   ")).n, 0);
 }
 
+static void absent_is_harmless_everywhere(void **state)
+{
+	(void)state;
+	struct kmd_str rest = KMD_STR_NONE, piece;
+	struct kmd_buf b = {0};
+	assert_int_equal(kmd_str_trim(KMD_STR_NONE).n, 0);
+	assert_false(kmd_str_split(&rest, ',', &piece));
+	assert_true(kmd_str_is_utf8(KMD_STR_NONE));
+	assert_true(kmd_str_hash(KMD_STR_NONE) == kmd_str_hash(KMD_STR("")));
+	kmd_buf_add_str(&b, KMD_STR_NONE);
+	kmd_buf_add_json(&b, KMD_STR_NONE);
+	kmd_buf_addf(&b, "%.*s", KMD_STR_ARG(KMD_STR_NONE));
+	assert_str(kmd_buf_str(&b), "\"\"");
+	kmd_buf_fini(&b);
+}
+
 static void split_yields_pieces(void **state)
 {
 	(void)state;
@@ -150,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(views_compare),
+	    cmocka_unit_test(absent_is_harmless_everywhere),
 	    cmocka_unit_test(split_yields_pieces),
 	    cmocka_unit_test(hash_is_stable),
 	    cmocka_unit_test(integers_are_read_whole),

@@ -14,6 +14,8 @@ static void times_are_parsed(void **state)
 {
 	(void)state;
 	struct tsv t;
+	int64_t none;
+	assert_int_equal(kmd_time_parse(KMD_STR_NONE, &none), KMD_EPARSE);
 	assert_true(tsv_open(&t, KMD_TEST_DATA "/times.tsv"));
 	while (tsv_next(&t)) {
 		int64_t ns = 42;

@@ -34,6 +34,7 @@ static void texts_are_judged_as_rfc_8259(void **state)
 			assert_int_equal(kmd_json_type(kmd_json_root(&doc)), KMD_JSON_NONE);
 	}
 	/* bytes that a table cannot hold */
+	assert_int_equal(kmd_json_parse(&doc, KMD_STR_NONE), KMD_EPARSE);
 	assert_int_equal(parse_exact(&doc, KMD_STR("\"a\0b\"")), KMD_EPARSE);
 	assert_int_equal(parse_exact(&doc, KMD_STR("{}\0")), KMD_EPARSE);
 	assert_int_equal(parse_exact(&doc, KMD_STR("\"\\\0\"")), KMD_EPARSE);
