@@ -6,7 +6,6 @@ import fcntl
 import os
 import random
 import socket
-import tempfile
 from pathlib import Path
 
 # Below the range that the kernel takes outgoing connections from, so that none of them sits on a port of ours.
@@ -25,7 +24,8 @@ def free_port() -> int:
 
 
 def _lock_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"kmd-ports-{os.getuid()}"
+    # Not below TMPDIR: runs with different ones must see each other's locks.
+    folder = Path("/tmp") / f"kmd-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 

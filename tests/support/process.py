@@ -47,6 +47,16 @@ def running(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
+def descendants(pid: int) -> set[int]:
+    """Every process below @pid, by parentage."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = {int(child) for task in tasks for child in (task / "children").read_text().split()}
+    except OSError:
+        return set()
+    return children.union(*(descendants(child) for child in children)) if children else set()
+
+
 class Process:
     """A child with its standard output and error appended to one log file; can be started again after its end."""
 
