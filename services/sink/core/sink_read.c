@@ -86,10 +86,10 @@ static struct sink_reading read_cents(struct kmd_json_val v, struct kmd_arena *a
 {
 	struct kmd_dec d;
 
-	if (!kmd_json_is(v, KMD_JSON_NUMBER))
+	if (kmd_dec_parse(kmd_json_decimal(v), &d) < 0)
+		return status(kmd_json_is(v, KMD_JSON_NUMBER) ? SINK_READ_BAD : SINK_READ_FOREIGN);
+	if (d.frac.n > 0 && !kmd_json_is(v, KMD_JSON_NUMBER))
 		return status(SINK_READ_FOREIGN);
-	if (kmd_dec_parse(kmd_json_raw(v), &d) < 0)
-		return status(SINK_READ_BAD);
 	return of_str(dollars(&d, arena));
 }
 

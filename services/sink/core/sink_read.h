@@ -29,7 +29,7 @@ enum sink_read_status {
 	SINK_READ_ABSENT,     /* no such member, or null */
 	SINK_READ_EMPTY,      /* "" where the column holds no text */
 	SINK_READ_BAD,        /* what the column cannot take */
-	SINK_READ_FOREIGN,    /* not that field at all: text where old frames had a number of cents */
+	SINK_READ_FOREIGN,    /* not that field at all: an amount where old frames had cents */
 	SINK_READ_UNHOLDABLE, /* text that nothing in Postgres can hold */
 };
 
