@@ -22,6 +22,7 @@ enum enrich_want_bits {
 	ENRICH_WANT_FRESH_EVENT = 64, /* a frame about the event itself: only a later fetch will do */
 	ENRICH_DID_EVENT = 128,       /* the event was asked for already */
 	ENRICH_DID_SERIES = 256,
+	ENRICH_DID_LETTER = 512, /* it is in the dead letters */
 };
 #define ENRICH_WANT_SETTLEMENT (ENRICH_WANT_DETERMINED | ENRICH_WANT_SETTLED)
 

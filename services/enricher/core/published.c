@@ -95,8 +95,13 @@ void enrich_published_learn_series(
 
 void enrich_published_learn_determined(struct enrich_published *p, struct kmd_str ticker, int64_t determined_ns)
 {
-	if (determined_ns != 0)
-		make_market(p, ticker)->determined_ns = determined_ns;
+	struct enrich_market *m;
+
+	if (determined_ns == 0)
+		return;
+	m = make_market(p, ticker);
+	if (determined_ns > m->determined_ns)
+		m->determined_ns = determined_ns;
 }
 
 static int64_t time_of(struct kmd_str text)
@@ -170,8 +175,9 @@ static void apply_settlement(struct enrich_published *p, struct kmd_json_val rec
 	if (!m && settled_ns != 0 && settled_ns < p->forget_ns)
 		return;
 	m = make_market(p, d.market_ticker);
-	if (determined_ns > m->determined_ns)
-		m->determined_ns = determined_ns;
+	enrich_published_learn_determined(p, d.market_ticker, determined_ns);
+	if (determined_ns > m->recorded_ns)
+		m->recorded_ns = determined_ns;
 	if (known_ns < m->known_ns)
 		return;
 	m->known_ns = known_ns;
@@ -267,7 +273,7 @@ bool enrich_published_has_settlement(
 		return false;
 	if (c->what & ENRICH_WANT_SETTLED)
 		return m->for_settled;
-	return c->determined_ns == 0 || m->determined_ns >= c->determined_ns;
+	return c->determined_ns == 0 || m->recorded_ns >= c->determined_ns;
 }
 
 size_t enrich_published_expired(

@@ -30,7 +30,8 @@ struct enrich_market {
 	uint64_t hash;         /* content of the record in `markets`; 0: none */
 	int64_t fetched_ns;    /* when that content was last seen at the exchange */
 	int64_t finalized_ns;  /* 0: not finalized */
-	int64_t determined_ns; /* of its last determined frame or settlement record; 0: none */
+	int64_t determined_ns; /* the latest determination that a frame or a record told; 0: none */
+	int64_t recorded_ns;   /* the latest determination that a settlement record told */
 	uint64_t outcome;      /* enrich_outcome_hash of the settlement record of the greatest known_at; 0: none */
 	int64_t known_ns;
 	int64_t settled_ns; /* 0: none in that record */

@@ -1,0 +1,201 @@
+#include <stdlib.h>
+
+#include "enricher_int.h"
+#include "kmd_mem.h"
+#include "kmd_trade.h"
+
+/* Trades of the windows that the WebSocket missed. */
+
+#define FIRST_AFTER_NS (INT64_C(5) * 1000000000)  /* after the window's end */
+#define AGAIN_AFTER_NS (INT64_C(60) * 1000000000) /* after the first time */
+#define CUTOFF_FRESH_NS (INT64_C(600) * 1000000000)
+#define CUTOFF_KEY KMD_STR("")
+
+static void add_job(struct enricher *e, struct enrich_window *win)
+{
+	int64_t wait_ns = win->to_s * KMD_NS_PER_S + FIRST_AFTER_NS - e->wall.ns;
+	struct kmd_mono due = {e->mono.ns + (wait_ns > 0 ? wait_ns : 0)};
+	struct enrich_job *job;
+	struct enrich_repair *r;
+	struct kmd_buf key = {0};
+
+	kmd_buf_addf(&key, "%lld:%lld:%lld", (long long)win->lineage, (long long)win->from_s, (long long)win->to_s);
+	job = enrich_sched_want(&e->sched, ENRICH_JOB_WINDOW, kmd_buf_str(&key), ENRICH_LANE_WINDOW, due);
+	kmd_buf_fini(&key);
+	if (!job->data) {
+		r = kmd_calloc(1, sizeof(*r));
+		r->window = *win;
+		r->window.causes = (struct enrich_causes){0};
+		r->batch = enrich_batch_open(e);
+		job->data = r;
+		kmd_log(KMD_LOG_INFO, "window", "lineage", "%lld", (long long)win->lineage, "from", "%lld",
+		    (long long)win->from_s, "to", "%lld", (long long)win->to_s, NULL);
+	}
+	r = job->data;
+	enrich_causes_move(&r->batch->causes, &win->causes);
+	enrich_causes_fini(&win->causes);
+}
+
+void enrich_repair_new(struct enricher *e)
+{
+	struct enrich_window win;
+
+	while (enrich_windows_take(&e->windows, &win))
+		add_job(e, &win);
+	if (e->windows.has_hole && !e->listing.running)
+		enrich_walk_due(e, KMD_NS_PER_S, true);
+}
+
+void enrich_repair_end(struct enricher *e, struct enrich_job *job)
+{
+	struct enrich_repair *r = job->data;
+
+	enrich_batch_close(e, r->batch);
+	enrich_pager_fini(&r->pager);
+	free(r);
+	job->data = NULL;
+	enrich_sched_end(&e->sched, job);
+}
+
+void enrich_repairs_stop(struct enricher *e)
+{
+	struct kmd_str key;
+	void *value;
+
+	/* entries may not go while the map is walked, so one at a time */
+	for (bool found = true; found;) {
+		found = false;
+		for (size_t it = 0; !found && kmd_map_next(&e->sched.jobs, &it, &key, &value);) {
+			struct enrich_job *job = value;
+
+			found = job->kind == ENRICH_JOB_WINDOW && job->state == ENRICH_QUEUED;
+			if (found)
+				enrich_repair_end(e, job);
+		}
+	}
+}
+
+static bool cutoff_is_fresh(const struct enricher *e)
+{
+	return e->cutoff_known.ns && e->mono.ns - e->cutoff_known.ns < CUTOFF_FRESH_NS;
+}
+
+/* The live list ends at the cutoff, without saying so. */
+static void choose_phase(const struct enricher *e, struct enrich_repair *r)
+{
+	if (r->phase != ENRICH_REPAIR_CUTOFF)
+		return;
+	if (cutoff_is_fresh(e))
+		r->phase = ENRICH_REPAIR_LIVE;
+}
+
+enum enrich_endpoint enrich_repair_path(struct enricher *e, const struct enrich_repair *r)
+{
+	bool live = r->phase == ENRICH_REPAIR_LIVE;
+
+	if (r->phase == ENRICH_REPAIR_CUTOFF) {
+		kmd_buf_addz(&e->path, "/historical/cutoff");
+		return ENRICH_EP_CUTOFF;
+	}
+	kmd_buf_addf(&e->path, "%s?min_ts=%lld&max_ts=%lld&limit=1000", live ? "/markets/trades" : "/historical/trades",
+	    (long long)r->window.from_s, (long long)r->window.to_s);
+	if (r->pager.cursor.n > 0) {
+		kmd_buf_addz(&e->path, "&cursor=");
+		kmd_rest_encode(&e->path, kmd_buf_str(&r->pager.cursor));
+	}
+	return live ? ENRICH_EP_TRADES : ENRICH_EP_HISTORICAL_TRADES;
+}
+
+static void learn_cutoff(struct enricher *e, const struct enrich_answer *a)
+{
+	int64_t ns;
+
+	e->cutoff_known = e->mono;
+	if (a->verdict != ENRICH_OK)
+		e->cutoff_ns = 0;
+	else if (kmd_time_parse(kmd_json_text(kmd_json_get(a->root, "trades_created_ts"), &e->arena), &ns) == 0)
+		e->cutoff_ns = ns;
+}
+
+void enrich_on_cutoff(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a)
+{
+	learn_cutoff(e, a);
+	enrich_sched_end(&e->sched, job);
+}
+
+static bool send_trade(struct enricher *e, struct enrich_repair *r, struct kmd_json_val trade, int64_t received_ns)
+{
+	struct kmd_str ticker = kmd_json_text(kmd_json_get(trade, "ticker"), &e->arena);
+	char recv[24], lineage[24];
+	const struct kmd_header headers[] = {
+	    {"type", KMD_STR("trade")},
+	    {"source", KMD_STR("rest")},
+	    {"recv_ns", {recv, (size_t)snprintf(recv, sizeof(recv), "%lld", (long long)received_ns)}},
+	    {"repairs", {lineage, (size_t)snprintf(lineage, sizeof(lineage), "%lld", (long long)r->window.lineage)}},
+	};
+
+	kmd_buf_reset(&e->out);
+	if (ticker.n == 0 || kmd_trade_frame_from_rest(trade, &e->out) < 0) {
+		kmd_log(KMD_LOG_WARN, "trade_not_read", "window", "%lld", (long long)r->window.from_s, NULL);
+		return true;
+	}
+	return enrich_send(e, r->batch, KMD_TOPIC_TRADES, ticker, kmd_buf_str(&e->out), headers, 4, received_ns);
+}
+
+/* The last page of a phase is in: on to the archive, to the second time, or done. */
+static void advance(struct enricher *e, struct enrich_job *job, struct enrich_repair *r)
+{
+	enrich_pager_reset(&r->pager);
+	job->absences = 0;
+	if (r->phase == ENRICH_REPAIR_LIVE && r->window.from_s * KMD_NS_PER_S < e->cutoff_ns) {
+		r->phase = ENRICH_REPAIR_HISTORICAL;
+		enrich_sched_again(&e->sched, job, e->mono);
+		return;
+	}
+	if (r->round++ > 0) {
+		enrich_repair_end(e, job);
+		return;
+	}
+	r->phase = ENRICH_REPAIR_CUTOFF;
+	enrich_sched_again(&e->sched, job, (struct kmd_mono){e->mono.ns + AGAIN_AFTER_NS});
+}
+
+static void take_page(struct enricher *e, struct enrich_job *job, struct enrich_repair *r,
+    const struct enrich_answer *a, int64_t received_ns)
+{
+	struct kmd_json_val trades = kmd_json_get(a->root, "trades"), trade;
+	uint32_t n = 0;
+
+	if (!kmd_json_is(trades, KMD_JSON_ARRAY)) {
+		enrich_fetch_retry(e, job, "a page without trades");
+		return;
+	}
+	for (uint32_t it = 0; kmd_json_each(trades, &it, &trade); n++)
+		if (!send_trade(e, r, trade, received_ns)) {
+			enrich_fetch_retry(e, job, "the producer's queue is full");
+			return;
+		}
+	if (enrich_pager_next(&r->pager, a->root, &e->arena) && n > 0)
+		enrich_sched_again(&e->sched, job, e->mono);
+	else
+		advance(e, job, r);
+}
+
+void enrich_on_trades(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns)
+{
+	struct enrich_repair *r = job->data;
+
+	if (!e->leads) {
+		enrich_repair_end(e, job);
+	} else if (r->phase == ENRICH_REPAIR_CUTOFF) {
+		learn_cutoff(e, a);
+		choose_phase(e, r);
+		enrich_sched_again(&e->sched, job, e->mono);
+	} else if (a->verdict == ENRICH_OK) {
+		take_page(e, job, r, a, received_ns);
+	} else if (r->phase == ENRICH_REPAIR_HISTORICAL) {
+		advance(e, job, r); /* an exchange without archive */
+	} else {
+		enrich_sched_absent(&e->sched, job, e->mono);
+	}
+}

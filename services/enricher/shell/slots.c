@@ -1,0 +1,168 @@
+#include <stdlib.h>
+
+#include "enricher_int.h"
+#include "kmd_mem.h"
+
+/* Partitions of lifecycle and feed: what came from them, what is done, what is committed. */
+
+static struct enrich_slot *find(const struct enricher *e, enum kmd_topic topic, int32_t partition)
+{
+	for (size_t i = 0; i < e->slots_count; i++)
+		if (e->slots[i].topic == topic && e->slots[i].partition == partition)
+			return &e->slots[i];
+	return NULL;
+}
+
+uint32_t enrich_slot_of(const struct enricher *e, enum kmd_topic topic, int32_t partition)
+{
+	const struct enrich_slot *s = find(e, topic, partition);
+
+	return s && s->live ? (uint32_t)(s - e->slots) : UINT32_MAX;
+}
+
+static struct enrich_slot *make(struct enricher *e, const struct kmd_tp *tp)
+{
+	struct enrich_slot *s = find(e, tp->topic, tp->partition);
+
+	if (s)
+		return s;
+	e->slots = kmd_realloc(e->slots, (e->slots_count + 1) * sizeof(*e->slots));
+	s = &e->slots[e->slots_count++];
+	*s = (struct enrich_slot){.topic = tp->topic, .partition = tp->partition};
+	return s;
+}
+
+static bool is_lead(enum kmd_topic topic, int32_t partition)
+{
+	return topic == KMD_TOPIC_FEED && partition == 0;
+}
+
+static int on_assigned(void *ctx, struct kmd_tp *tps, size_t n)
+{
+	struct enricher *e = ctx;
+
+	for (size_t i = 0; i < n; i++) {
+		struct enrich_slot *s = make(e, &tps[i]);
+
+		if (tps[i].offset < 0)
+			tps[i].offset = KMD_OFFSET_BEGINNING;
+		s->live = true;
+		s->begun = false;
+		s->generation++;
+		s->committed = tps[i].offset;
+		if (is_lead(s->topic, s->partition)) {
+			e->leads = true;
+			enrich_walk_due(e, 0, true);
+		}
+	}
+	e->paused = false; /* new partitions flow; enrich_slots_pace stops them again if it must */
+	kmd_log(KMD_LOG_INFO, "assigned", "partitions", "%zu", n, "leads", "%d", e->leads, NULL);
+	return 0;
+}
+
+static void release(struct enricher *e, const struct kmd_tp *tp)
+{
+	struct enrich_slot *s = find(e, tp->topic, tp->partition);
+	uint32_t slot;
+
+	if (!s || !s->live)
+		return;
+	slot = (uint32_t)(s - e->slots);
+	if (is_lead(s->topic, s->partition)) {
+		e->leads = false;
+		enrich_walk_stop(e);
+		enrich_repairs_stop(e);
+		enrich_windows_reset(&e->windows, &e->book);
+	}
+	enrich_sched_purge(&e->sched, &e->book, slot);
+	enrich_batches_purge(e, slot);
+	s->live = false;
+	enrich_slots_settle(e);
+	if (s->begun)
+		kmd_offsets_fini(&s->offsets);
+	s->begun = false;
+}
+
+static void on_revoked(void *ctx, const struct kmd_tp *tps, size_t n, bool lost)
+{
+	struct enricher *e = ctx;
+
+	kmd_producer_poll(e->producer, 0);
+	enrich_slots_settle(e);
+	if (!lost)
+		enrich_slots_commit(e, true);
+	for (size_t i = 0; i < n; i++)
+		release(e, &tps[i]);
+	kmd_log(KMD_LOG_INFO, "revoked", "partitions", "%zu", n, "lost", "%d", lost, NULL);
+}
+
+const struct kmd_rebalance_ops enrich_rebalance = {.assigned = on_assigned, .revoked = on_revoked};
+
+void enrich_slots_settle(struct enricher *e)
+{
+	struct enrich_cause *c;
+
+	while ((c = enrich_cause_take_done(&e->book))) {
+		struct enrich_slot *s = &e->slots[c->slot];
+
+		if (s->live && s->begun && s->generation == c->generation)
+			kmd_offsets_done(&s->offsets, c->offset);
+		enrich_cause_free(&e->book, c);
+	}
+}
+
+void enrich_slots_commit(struct enricher *e, bool sync)
+{
+	struct kmd_tp *tps = kmd_calloc(e->slots_count + 1, sizeof(*tps));
+	struct kmd_err err = {""};
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->slots_count; i++) {
+		struct enrich_slot *s = &e->slots[i];
+
+		if (!s->live || !s->begun || kmd_offsets_next(&s->offsets) <= s->committed)
+			continue;
+		s->committed = kmd_offsets_next(&s->offsets);
+		tps[n++] = (struct kmd_tp){s->topic, s->partition, s->committed};
+	}
+	if (n > 0 && e->group && kmd_consumer_commit(e->group, tps, n, sync, &err) < 0)
+		kmd_log(KMD_LOG_WARN, "commit_failed", "why", "%s", err.text, NULL);
+	free(tps);
+}
+
+/* All partitions of lifecycle at once: feed is never paused, it is small and others wait for what it tells. */
+static void set_flow(struct enricher *e, bool pause)
+{
+	struct kmd_tp *tps = kmd_calloc(e->slots_count + 1, sizeof(*tps));
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < e->slots_count; i++)
+		if (e->slots[i].live && e->slots[i].topic == KMD_TOPIC_LIFECYCLE)
+			tps[n++] = (struct kmd_tp){KMD_TOPIC_LIFECYCLE, e->slots[i].partition, 0};
+	rc = pause ? kmd_consumer_pause(e->group, tps, n) : kmd_consumer_resume(e->group, tps, n);
+	if (rc == 0) {
+		e->paused = pause;
+		kmd_log(KMD_LOG_INFO, pause ? "intake_paused" : "intake_resumed", "open", "%zu", e->book.open, NULL);
+	}
+	free(tps);
+}
+
+void enrich_slots_pace(struct enricher *e)
+{
+	bool full = e->book.open >= ENRICH_OPEN_MAX || e->book.bytes >= ENRICH_OPEN_BYTES_MAX;
+	bool low = e->book.open < ENRICH_OPEN_MAX / 2 && e->book.bytes < ENRICH_OPEN_BYTES_MAX / 2;
+
+	if (full && !e->paused)
+		set_flow(e, true);
+	else if (low && e->paused)
+		set_flow(e, false);
+}
+
+void enrich_slots_fini(struct enricher *e)
+{
+	for (size_t i = 0; i < e->slots_count; i++)
+		if (e->slots[i].begun)
+			kmd_offsets_fini(&e->slots[i].offsets);
+	free(e->slots);
+}

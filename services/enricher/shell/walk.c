@@ -1,0 +1,204 @@
+#include <string.h>
+
+#include "enricher_int.h"
+#include "event.h"
+
+/* The leader's walk through the lists of the exchange: what changed is published, settlements are reconciled. */
+
+#define WALK_KEY KMD_STR("")
+#define DEFER_BASE_NS (INT64_C(10) * 1000000000) /* until a reconciliation that left something out is repeated */
+
+void enrich_walk_due(struct enricher *e, int64_t delay_ns, bool full)
+{
+	struct kmd_mono due = {e->mono.ns + delay_ns};
+
+	if (full && (e->full_due.ns == 0 || due.ns < e->full_due.ns))
+		e->full_due = due;
+	enrich_sched_want(&e->sched, ENRICH_JOB_LIST, WALK_KEY, ENRICH_LANE_LIST, due);
+}
+
+bool enrich_walk_begin(struct enricher *e)
+{
+	struct enrich_listing *l = &e->listing;
+	int64_t hole_ns = 0;
+	bool full = e->mono.ns >= e->full_due.ns;
+
+	if (!e->leads)
+		return false;
+	if (l->running)
+		return true;
+	if (enrich_windows_take_hole(&e->windows, &hole_ns, &l->causes))
+		full = true;
+	enrich_listing_begin(l, e->wall.ns, e->published.last_settled_ns, hole_ns);
+	if (full)
+		e->full_due.ns = e->mono.ns + e->set->list_every_ns;
+	else
+		l->step = ENRICH_LIST_SETTLED;
+	e->listing_batch = enrich_batch_open(e);
+	return true;
+}
+
+void enrich_walk_stop(struct enricher *e)
+{
+	struct enrich_job *job = enrich_sched_find(&e->sched, ENRICH_JOB_LIST, WALK_KEY);
+
+	if (job && job->state == ENRICH_QUEUED)
+		enrich_sched_end(&e->sched, job);
+	if (e->listing_batch)
+		enrich_batch_close(e, e->listing_batch);
+	e->listing_batch = NULL;
+	enrich_causes_drop(&e->book, &e->listing.causes);
+	e->listing.running = false;
+	e->full_due.ns = 0;
+	e->deferrals = 0;
+}
+
+static bool is_event_known(const struct enricher *e, struct kmd_str event)
+{
+	return event.n == 0 || enrich_published_series_of(&e->published, event).n > 0 ||
+	       enrich_published_parent(&e->published, KMD_TOPIC_EVENTS, event) != NULL;
+}
+
+static bool take_event(struct enricher *e, struct kmd_json_val body, int64_t received_ns)
+{
+	struct kmd_str event = kmd_json_text(kmd_json_get(body, "event_ticker"), &e->arena);
+	bool sent;
+
+	if (event.n == 0 || (!e->set->mve && enrich_is_mve(event)))
+		return true;
+	sent = enrich_send_parent(e, e->listing_batch, KMD_TOPIC_EVENTS, body, received_ns);
+	enrich_want_parent(e, ENRICH_JOB_SERIES, enrich_published_series_of(&e->published, event), ENRICH_LANE_LIST);
+	enrich_unpark_all(e, event);
+	return sent;
+}
+
+/* A market of an event that no list showed is looked up on its own: that call waits for the event. */
+static bool take_market(struct enricher *e, struct kmd_json_val body, int64_t received_ns)
+{
+	struct kmd_str ticker = kmd_json_text(kmd_json_get(body, "ticker"), &e->arena);
+	struct kmd_str event = kmd_json_text(kmd_json_get(body, "event_ticker"), &e->arena);
+	const struct enrich_market *m = enrich_published_market(&e->published, ticker);
+
+	if (ticker.n == 0 || (!e->set->mve && enrich_is_mve(ticker)))
+		return true;
+	if ((m && m->hash) || is_event_known(e, event))
+		return enrich_send_market(e, e->listing_batch, body, received_ns);
+	enrich_sched_want(&e->sched, ENRICH_JOB_MARKET, ticker, ENRICH_LANE_LIST, e->mono);
+	return true;
+}
+
+/* Frames of its own are on their way: they will lead to its record. */
+static bool is_awaited(struct enricher *e, struct kmd_str ticker)
+{
+	const struct enrich_job *job = enrich_sched_find(&e->sched, ENRICH_JOB_MARKET, ticker);
+
+	return job && (enrich_causes_what(&job->causes, job->causes.count) & ENRICH_WANT_SETTLEMENT);
+}
+
+/* Left for the next reconciliation: it settled just now, or its event is not known yet. */
+static bool is_deferred(struct enricher *e, const struct kmd_settlement_data *d, int64_t settled_ns)
+{
+	const struct enrich_job *job;
+
+	if (settled_ns > e->wall.ns - ENRICH_RECONCILE_GRACE_NS)
+		return true;
+	if (is_event_known(e, d->event_ticker))
+		return false;
+	enrich_want_parent(e, ENRICH_JOB_EVENT, d->event_ticker, ENRICH_LANE_LIST);
+	job = enrich_sched_find(&e->sched, ENRICH_JOB_EVENT, d->event_ticker);
+	return !job || job->absences < 3; /* not to be had: published without its series */
+}
+
+static bool take_settled(struct enricher *e, struct kmd_json_val body, int64_t received_ns)
+{
+	struct kmd_settlement_data d;
+	int64_t settled_ns;
+
+	if (kmd_settlement_from_market(body, &e->arena, &d) < 0 || !kmd_settlement_is_complete(&d))
+		return true;
+	if ((!e->set->mve && enrich_is_mve(d.market_ticker)) || kmd_time_parse(d.settled_at, &settled_ns) < 0)
+		return true;
+	if (!enrich_published_outcome_differs(&e->published, &d, settled_ns))
+		return enrich_send_market(e, e->listing_batch, body, received_ns);
+	if (is_awaited(e, d.market_ticker))
+		return true;
+	if (is_deferred(e, &d, settled_ns)) {
+		e->listing.too_young = true;
+		return true;
+	}
+	return enrich_send_settlement(e, e->listing_batch, &d, "reconcile", received_ns) &&
+	       enrich_send_market(e, e->listing_batch, body, received_ns);
+}
+
+static bool take_all(struct enricher *e, struct kmd_json_val items, int64_t received_ns)
+{
+	enum enrich_list_step step = e->listing.step;
+	struct kmd_json_val item;
+	bool sent = true;
+
+	for (uint32_t it = 0; sent && kmd_json_each(items, &it, &item);) {
+		if (step == ENRICH_LIST_SETTLED)
+			sent = take_settled(e, item, received_ns);
+		else if (enrich_listing_is_markets(step))
+			sent = take_market(e, item, received_ns);
+		else
+			sent = take_event(e, item, received_ns);
+	}
+	return sent;
+}
+
+static void finish(struct enricher *e, struct enrich_job *job)
+{
+	int64_t delay_ns = e->full_due.ns - e->mono.ns;
+	struct enrich_batch *b = e->listing_batch;
+
+	e->listing_batch = NULL;
+	enrich_causes_move(&b->causes, &e->listing.causes);
+	enrich_batch_close(e, b);
+	if (e->listing.too_young) {
+		int64_t sooner_ns = DEFER_BASE_NS << (e->deferrals < 6 ? e->deferrals : 6);
+
+		e->deferrals++;
+		if (sooner_ns < delay_ns)
+			delay_ns = sooner_ns;
+	} else {
+		e->deferrals = 0;
+	}
+	enrich_sched_again(&e->sched, job, (struct kmd_mono){e->mono.ns + (delay_ns > 0 ? delay_ns : 0)});
+	if (e->windows.has_hole)
+		enrich_walk_due(e, 0, true);
+}
+
+static void next(struct enricher *e, struct enrich_job *job, bool more)
+{
+	if (more || enrich_listing_advance(&e->listing))
+		enrich_sched_again(&e->sched, job, e->mono);
+	else
+		finish(e, job);
+}
+
+void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns)
+{
+	struct kmd_json_val items = kmd_json_get(a->root, enrich_listing_array(e->listing.step));
+
+	if (!e->leads || !e->listing.running) {
+		enrich_sched_end(&e->sched, job);
+		if (e->leads) /* lost and gained while the call was under way */
+			enrich_walk_due(e, 0, true);
+		return;
+	}
+	if (a->verdict != ENRICH_OK) {
+		kmd_log(KMD_LOG_WARN, "list_refused", "list", "%s", enrich_listing_path(e->listing.step), NULL);
+		next(e, job, false);
+		return;
+	}
+	if (!kmd_json_is(items, KMD_JSON_ARRAY)) {
+		enrich_fetch_retry(e, job, "a page without its list");
+		return;
+	}
+	if (!take_all(e, items, received_ns)) {
+		enrich_fetch_retry(e, job, "the producer's queue is full");
+		return;
+	}
+	next(e, job, enrich_pager_next(&e->listing.pager, a->root, &e->arena));
+}
