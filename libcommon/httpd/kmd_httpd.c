@@ -30,6 +30,7 @@ struct kmd_httpd {
 struct connection {
 	struct kmd_buf body;
 	size_t sent;
+	bool refused; /* the method: a body that nobody wants may follow, so the connection ends */
 };
 
 static struct kmd_httpd *httpd_of(struct lws *wsi)
@@ -42,7 +43,7 @@ static int finish(struct lws *wsi, struct connection *c)
 	kmd_buf_fini(&c->body);
 	c->body = (struct kmd_buf){0};
 	c->sent = 0;
-	return lws_http_transaction_completed(wsi) ? -1 : 0;
+	return c->refused || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
 /* One chunk of the body; asks for the next turn until all is out. */
@@ -92,7 +93,8 @@ static int on_http(struct lws *wsi, struct connection *c, struct kmd_str path)
 
 	kmd_buf_reset(&c->body);
 	c->sent = 0;
-	if (!head && lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) <= 0) {
+	c->refused = !head && lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) <= 0;
+	if (c->refused) {
 		status = HTTP_STATUS_METHOD_NOT_ALLOWED;
 		kmd_buf_addz(&c->body, "only GET is answered here\n");
 	} else if (h->handler(h->handler_ctx, path, &status, &type, &c->body) < 0) {
