@@ -1,0 +1,255 @@
+#include "ingest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ingest_int.h"
+#include "kmd_mem.h"
+
+#define RECOUNT_NS KMD_NS_PER_S
+#define KAFKA_LOOK_NS (250 * KMD_NS_PER_MS)
+
+static void name_instance(struct ingest *g)
+{
+	char host[256] = "unknown";
+
+	gethostname(host, sizeof(host) - 1);
+	snprintf(g->instance, sizeof(g->instance), "%s:%ld", host, (long)getpid());
+}
+
+static int open_parts(struct ingest *g, const struct kmd_conf *conf, struct kmd_err *err)
+{
+	const struct ingest_settings *s = g->settings;
+	int rc = ingest_conf_read(&g->conf, s, conf, err);
+
+	ingest_markets_init(&g->markets, &g->conf.globs);
+	if (rc == 0)
+		rc = kmd_signer_new(&g->signer, s->api_key_id, s->private_key_file, err);
+	if (rc == 0)
+		rc = kmd_producer_new(
+		    &g->producer, &g->conf.kafka, INGEST_PRODUCER_BYTES, ingest_frames_on_delivery, g, err);
+	if (rc == 0)
+		rc = ingest_intake_start(g, err);
+	if (rc == 0)
+		rc = ingest_ws_start(&g->ws, &g->conf.url, s->ca_file, err);
+	if (rc == 0)
+		rc = ingest_setup_start(&g->setup, g->app, &g->conf.kafka, err);
+	return rc;
+}
+
+static void close_parts(struct ingest *g)
+{
+	ingest_ws_stop(g->ws);
+	ingest_setup_stop(g->setup);
+	ingest_intake_stop(g);
+	kmd_producer_free(g->producer);
+	kmd_signer_free(g->signer);
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+		struct ingest_conn *conn = &g->conns[i];
+
+		ingest_notes_free(&conn->notes);
+		ingest_session_fini(&conn->session);
+		ingest_durable_fini(&conn->durable);
+	}
+	ingest_notes_free(&g->outbox);
+	ingest_ends_fini(&g->ends);
+	ingest_markets_fini(&g->markets);
+	ingest_conf_fini(&g->conf);
+	ingest_scanner_fini(&g->scanner);
+	ingest_acts_fini(&g->acts);
+	kmd_json_fini(&g->doc);
+	kmd_arena_fini(&g->arena);
+	free(g);
+}
+
+int ingest_init(
+    struct kmd_app *app, const void *settings, const struct kmd_conf *conf, void **ret_service, struct kmd_err *err)
+{
+	struct ingest *g = kmd_calloc(1, sizeof(*g));
+	int rc;
+
+	g->app = app;
+	g->settings = settings;
+	g->now = kmd_mono_now();
+	g->wall = kmd_wall_now();
+	g->even_at = g->now;
+	name_instance(g);
+	ingest_stats_init(&g->stats, kmd_app_metrics(app));
+	ingest_dial_init(&g->line.dial, (uint64_t)(g->wall.ns ^ g->now.ns ^ getpid()));
+	ingest_stale_init(&g->line.stale, g->settings->stale_after_ns);
+	snprintf(g->line.trouble, sizeof(g->line.trouble), "not connected yet");
+	kmd_app_ready(app, "exchange", false, g->line.trouble);
+	rc = open_parts(g, conf, err);
+	if (rc < 0) {
+		close_parts(g);
+		return rc;
+	}
+	*ret_service = g;
+	return 0;
+}
+
+static void look_at_kafka(struct ingest *g)
+{
+	const char *why = NULL;
+	bool ok;
+
+	if (g->now.ns < g->kafka_due.ns || !ingest_setup_done(g->setup))
+		return;
+	g->kafka_due.ns = g->now.ns + KAFKA_LOOK_NS;
+	ok = kmd_producer_connected(g->producer, &why);
+	if (ok && g->feed_reader) {
+		ok = false;
+		why = "reading topic feed for the predecessor's end";
+	}
+	kmd_app_ready(g->app, "kafka", ok, why);
+}
+
+static void look_at_exchange(struct ingest *g)
+{
+	const struct ingest_conn *conn = g->line.conn;
+	bool ok = conn && conn->state == INGEST_CONN_OPEN && ingest_session_is_complete(&conn->session);
+
+	kmd_app_ready(g->app, "exchange", ok, ok ? NULL : g->line.trouble);
+}
+
+static bool books_captured(const struct ingest *g)
+{
+	return g->conf.channels & 1u << INGEST_CHANNEL_BOOK;
+}
+
+static void look_at_books(struct ingest *g)
+{
+	const struct ingest_conn *conn = g->line.conn;
+	size_t expected = books_captured(g) ? g->markets.wanted : 0;
+	size_t held = conn && conn->state == INGEST_CONN_OPEN ? conn->session.books.held : 0;
+	char why[96];
+
+	kmd_gauge_set(g->stats.expected, (double)expected);
+	kmd_gauge_set(g->stats.subscribed, (double)held);
+	if (expected == held)
+		g->even_at = g->now;
+	if (!books_captured(g))
+		return;
+	snprintf(why, sizeof(why), "%zu of %zu books subscribed", held, expected);
+	kmd_app_ready(g->app, "books", g->now.ns - g->even_at.ns < INGEST_BOOKS_GRACE_NS, why);
+}
+
+static void recount(struct ingest *g)
+{
+	uint64_t bytes = 0;
+
+	if (g->now.ns < g->recount_due.ns)
+		return;
+	g->recount_due.ns = g->now.ns + RECOUNT_NS / 4;
+	kmd_producer_outstanding(g->producer, &bytes);
+	kmd_gauge_set(g->stats.queue_bytes, (double)(bytes + ingest_ws_queued_bytes(g->ws)));
+	look_at_exchange(g);
+	look_at_books(g);
+}
+
+/* SIGTERM: nothing more is read; what was received goes out. */
+static void begin_drain(struct ingest *g)
+{
+	g->draining = true;
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+		struct ingest_conn *conn = &g->conns[i];
+
+		if (conn->state == INGEST_CONN_DIALING || conn->state == INGEST_CONN_OPEN)
+			ingest_line_give_up(g, conn, "shutdown");
+	}
+}
+
+static bool is_drained(struct ingest *g)
+{
+	uint64_t bytes;
+
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+		if (g->conns[i].state != INGEST_CONN_FREE)
+			return false;
+	}
+	return !g->outbox.head && kmd_producer_outstanding(g->producer, &bytes) == 0;
+}
+
+static enum kmd_verdict verdict(struct ingest *g)
+{
+	const char *why = NULL;
+
+	if (g->fatal || kmd_producer_fatal(g->producer, &why)) {
+		if (!g->draining)
+			kmd_app_fail(g->app, KMD_EXIT_SOFTWARE, "the broker client has failed for good: %s",
+			    why ? why : "a consumer");
+		return g->draining ? KMD_APP_DONE : KMD_APP_FATAL;
+	}
+	return g->draining && is_drained(g) ? KMD_APP_DONE : KMD_APP_MORE;
+}
+
+enum kmd_verdict ingest_step(void *service, const struct kmd_tick *tick)
+{
+	struct ingest *g = service;
+	bool busy;
+
+	g->now = tick->mono;
+	g->wall = tick->wall;
+	if (tick->phase == KMD_PHASE_DRAIN && !g->draining)
+		begin_drain(g);
+	busy = ingest_notes_flush(g) && ingest_frames_serve(g);
+	kmd_producer_poll(g->producer, busy ? 0 : g->decided ? INGEST_IDLE_MS : 0);
+	if (!g->draining)
+		ingest_intake_step(g);
+	ingest_line_tick(g);
+	look_at_kafka(g);
+	recount(g);
+	if (!busy && !g->decided)
+		ingest_ws_wait(g->ws, INGEST_IDLE_MS);
+	return verdict(g);
+}
+
+/* What the ring still holds was received and is lost with us: counted with the rest. */
+static void count_ring(struct ingest *g)
+{
+	struct ingest_ws_event event;
+
+	while (ingest_ws_peek(g->ws, &event)) {
+		if (event.kind == INGEST_WS_MESSAGE) {
+			struct ingest_frame f = ingest_frame_scan(&g->scanner, event.text, event.binary);
+			const struct ingest_origin origin = {event.lineage, event.n, event.recv_ns, event.mono_ns};
+
+			ingest_route_frame(&f, &origin, -1, &g->route);
+			g->unsettled[g->route.topic]++;
+		}
+		ingest_ws_pop(g->ws);
+	}
+}
+
+static bool tell_left(struct ingest *g)
+{
+	struct kmd_buf line = {0};
+	bool nothing;
+
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++) {
+		if (g->unsettled[t] > 0)
+			kmd_buf_addf(&line, "%s%s=%llu", line.n > 0 ? " " : "", kmd_topic_name((enum kmd_topic)t),
+			    (unsigned long long)g->unsettled[t]);
+	}
+	nothing = line.n == 0;
+	kmd_buf_addc(&line, 0);
+	if (!nothing)
+		kmd_log(KMD_LOG_ERROR, "left_unflushed", "records", "%s", line.p, NULL);
+	kmd_buf_fini(&line);
+	return nothing;
+}
+
+bool ingest_fini(void *service)
+{
+	struct ingest *g = service;
+	bool clean, undelivered = false;
+
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++)
+		undelivered |= g->conns[i].state != INGEST_CONN_FREE;
+	count_ring(g);
+	clean = tell_left(g) && !undelivered && !g->fatal;
+	close_parts(g);
+	return clean;
+}

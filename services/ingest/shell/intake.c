@@ -1,0 +1,96 @@
+#include <stdlib.h>
+
+#include "ingest_int.h"
+
+/* The topics that are read: `markets` for ever, `feed` once, until the former lineages' ends are known. */
+
+#define TURN_RECORDS 500
+
+int ingest_intake_start(struct ingest *g, struct kmd_err *err)
+{
+	int rc = kmd_consumer_read(&g->feed_reader, &g->conf.kafka, 1u << KMD_TOPIC_FEED, KMD_OFFSET_BEGINNING, err);
+
+	if (rc == 0)
+		rc = kmd_consumer_read(
+		    &g->markets_reader, &g->conf.kafka, 1u << KMD_TOPIC_MARKETS, KMD_OFFSET_BEGINNING, err);
+	return rc;
+}
+
+static void learn_feed(struct ingest *g, const struct kmd_record *record)
+{
+	struct kmd_feed_record r;
+
+	kmd_arena_reset(&g->arena);
+	if (kmd_json_parse(&g->doc, kmd_record_value(record)) < 0 ||
+	    kmd_feed_decode(kmd_json_root(&g->doc), &g->arena, &r) < 0)
+		return;
+	ingest_ends_learn(&g->ends, &r, kmd_str_z(g->settings->group));
+	ingest_dial_seen(&g->line.dial, r.lineage);
+}
+
+static void learn_market(struct ingest *g, const struct kmd_record *record)
+{
+	struct kmd_str ticker = kmd_record_key(record), value = kmd_record_value(record);
+	struct kmd_json_val root, status;
+
+	if (!value.p) {
+		ingest_want(g, ticker, ingest_markets_forget(&g->markets, ticker));
+		return;
+	}
+	kmd_arena_reset(&g->arena);
+	if (kmd_json_parse(&g->doc, value) < 0)
+		return;
+	root = kmd_json_root(&g->doc);
+	status = kmd_json_get(root, "status");
+	if (!kmd_json_is(status, KMD_JSON_STRING))
+		status = kmd_json_get(kmd_json_get(root, "body"), "status");
+	if (ticker.n == 0)
+		ticker = kmd_json_text(kmd_json_get(root, "ticker"), &g->arena);
+	ingest_want(g, ticker, ingest_markets_record(&g->markets, ticker, kmd_json_text(status, &g->arena)));
+}
+
+/* False: the client has failed for good. */
+static bool read_some(
+    struct ingest *g, struct kmd_consumer *c, void (*learn)(struct ingest *g, const struct kmd_record *record))
+{
+	struct kmd_record *records[TURN_RECORDS];
+	int n = kmd_consumer_poll(c, records, TURN_RECORDS, 0);
+
+	for (int i = 0; i < n; i++) {
+		learn(g, records[i]);
+		kmd_record_free(records[i]);
+	}
+	return n >= 0;
+}
+
+static void finish_feed(struct ingest *g)
+{
+	kmd_consumer_close(g->feed_reader);
+	g->feed_reader = NULL;
+	kmd_log(KMD_LOG_INFO, "feed_read", "newest_lineage", "%lld", (long long)g->ends.newest_lineage, NULL);
+}
+
+void ingest_intake_step(struct ingest *g)
+{
+	if (g->feed_reader) {
+		g->fatal |= !read_some(g, g->feed_reader, learn_feed);
+		if (ingest_setup_done(g->setup) && kmd_consumer_caught_up(g->feed_reader))
+			finish_feed(g);
+	}
+	g->fatal |= !read_some(g, g->markets_reader, learn_market);
+	if (!g->markets_known && ingest_setup_done(g->setup) && kmd_consumer_caught_up(g->markets_reader)) {
+		g->markets_known = true;
+		kmd_log(KMD_LOG_INFO, "markets_read", "wanted", "%zu", g->markets.wanted, NULL);
+	}
+}
+
+bool ingest_intake_ready(const struct ingest *g)
+{
+	return !g->feed_reader;
+}
+
+void ingest_intake_stop(struct ingest *g)
+{
+	kmd_consumer_close(g->feed_reader);
+	kmd_consumer_close(g->markets_reader);
+}

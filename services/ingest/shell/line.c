@@ -1,0 +1,297 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest_int.h"
+
+/* Dialling, and what becomes of connections. */
+
+#define CLOCK_OFF_MS 5000 /* the exchange's window for a signature's time */
+
+struct ingest_conn *ingest_find_conn(struct ingest *g, int64_t lineage)
+{
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+		if (g->conns[i].state != INGEST_CONN_FREE && g->conns[i].lineage == lineage)
+			return &g->conns[i];
+	}
+	return NULL;
+}
+
+static struct ingest_conn *free_conn(struct ingest *g)
+{
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+		if (g->conns[i].state == INGEST_CONN_FREE)
+			return &g->conns[i];
+	}
+	return NULL;
+}
+
+void ingest_want(struct ingest *g, struct kmd_str ticker, enum ingest_want want)
+{
+	if (want == INGEST_WANT_SAME || !g->line.conn || g->line.conn->state != INGEST_CONN_OPEN)
+		return;
+	ingest_session_want(&g->line.conn->session, ticker, want == INGEST_WANT);
+}
+
+static void want_all(struct ingest *g, struct ingest_conn *conn)
+{
+	struct kmd_str ticker;
+	size_t it = 0;
+
+	while (ingest_markets_each(&g->markets, &it, &ticker))
+		ingest_session_want(&conn->session, ticker, true);
+}
+
+static void refresh_key(struct ingest *g)
+{
+	struct kmd_err err = {0};
+	int rc = kmd_signer_refresh(g->signer, &err);
+
+	if (rc > 0)
+		kmd_log(KMD_LOG_INFO, "key_changed", NULL);
+	if (rc < 0)
+		kmd_log(KMD_LOG_WARN, "key_unusable", "error", "%s", err.text, NULL);
+}
+
+static void dial(struct ingest *g)
+{
+	struct ingest_line *line = &g->line;
+	struct ingest_conn *conn = free_conn(g);
+	struct kmd_sign_headers headers;
+	struct kmd_err err = {0};
+
+	if (!conn)
+		return;
+	refresh_key(g);
+	if (kmd_signer_sign(g->signer, g->wall, "GET", kmd_str_z(g->conf.url.target), &headers, &err) < 0) {
+		snprintf(line->trouble, sizeof(line->trouble), "cannot sign: %.200s", err.text);
+		ingest_dial_again(&line->dial, g->now, 401);
+		return;
+	}
+	*conn = (struct ingest_conn){.state = INGEST_CONN_DIALING, .since = g->now};
+	conn->lineage = ingest_dial_lineage(&line->dial, g->wall);
+	if (ingest_ws_dial(g->ws, conn->lineage, &headers))
+		line->conn = conn;
+	else
+		conn->state = INGEST_CONN_FREE;
+}
+
+void ingest_line_give_up(struct ingest *g, struct ingest_conn *conn, const char *reason)
+{
+	if (!conn->giving_up && ingest_ws_close(g->ws, conn->lineage, reason))
+		conn->giving_up = true;
+}
+
+void ingest_line_on_opened(struct ingest *g, const struct ingest_ws_event *event)
+{
+	struct ingest_conn *conn = ingest_find_conn(g, event->lineage);
+
+	conn->state = INGEST_CONN_OPEN;
+	conn->since = g->now;
+	conn->alive_due.ns = g->now.ns + INGEST_ALIVE_NS;
+	ingest_durable_init(&conn->durable);
+	ingest_session_init(&conn->session, g->conf.channels, (uint64_t)conn->lineage);
+	want_all(g, conn);
+	ingest_stale_reset(&g->line.stale);
+	ingest_note_add(g, conn, KMD_FEED_opened, event->recv_ns);
+	kmd_counter_add(g->stats.connections, 1);
+	snprintf(g->line.trouble, sizeof(g->line.trouble), "subscribing");
+	kmd_log(KMD_LOG_INFO, "connected", "lineage", "%lld", (long long)conn->lineage, NULL);
+}
+
+static void describe_refusal(const struct ingest_ws_event *event, char *ret, size_t cap)
+{
+	if (event->http_status == 0) {
+		snprintf(ret, cap, "%.*s", KMD_STR_ARG(event->text));
+		return;
+	}
+	snprintf(ret, cap, "HTTP %d", event->http_status);
+	if (event->http_status == 401 && event->has_clock && llabs(event->clock_offset_ms) > CLOCK_OFF_MS)
+		snprintf(ret, cap, "HTTP 401, our clock is %lld s %s the exchange's",
+		    llabs(event->clock_offset_ms) / 1000, event->clock_offset_ms > 0 ? "behind" : "ahead of");
+}
+
+static void log_end(const struct ingest_conn *conn, const char *reason, int64_t delay_ns)
+{
+	kmd_log(KMD_LOG_WARN, conn->state == INGEST_CONN_OPEN ? "disconnected" : "connection_refused", "lineage",
+	    "%lld", (long long)conn->lineage, "last_n", "%lld", (long long)conn->last_n, "reason", "%s", reason,
+	    "retry_ms", "%lld", (long long)(delay_ns / KMD_NS_PER_MS), NULL);
+}
+
+void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event)
+{
+	struct ingest_conn *conn = ingest_find_conn(g, event->lineage);
+	struct ingest_line *line = &g->line;
+	int64_t delay_ns;
+
+	if (event->kind == INGEST_WS_REFUSED)
+		describe_refusal(event, conn->reason, sizeof(conn->reason));
+	else
+		snprintf(conn->reason, sizeof(conn->reason), "%.*s", KMD_STR_ARG(event->text));
+	delay_ns = ingest_dial_again(&line->dial, g->now, event->http_status);
+	log_end(conn, conn->reason, delay_ns);
+	snprintf(line->trouble, sizeof(line->trouble), "%s", conn->reason);
+	if (line->conn == conn)
+		line->conn = NULL;
+	conn->state = conn->state == INGEST_CONN_OPEN ? INGEST_CONN_ENDED : INGEST_CONN_FREE;
+}
+
+void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn)
+{
+	if (!conn->delivered)
+		ingest_dial_delivered(&g->line.dial);
+	conn->delivered = true;
+	ingest_stale_data(&g->line.stale, g->now);
+}
+
+static void act_subscribed(
+    struct ingest *g, struct ingest_conn *conn, const struct ingest_act *act, int64_t n, int64_t recv_ns)
+{
+	struct ingest_note *note = ingest_note_add(g, conn, KMD_FEED_subscribed, recv_ns);
+
+	note->needs_end = true;
+	note->channel = act->channel;
+	note->n = n;
+	note->record.channel = kmd_str_z(ingest_channel_name(act->channel));
+	note->record.sid = (struct kmd_feed_num){act->has_sid, act->sid};
+	if (act->channel == INGEST_CHANNEL_BOOK) {
+		note->record.markets = (struct kmd_feed_num){true, (int64_t)act->markets};
+		note->record.use_yes_price = 0;
+	}
+	kmd_log(KMD_LOG_INFO, "subscribed", "channel", "%s", ingest_channel_name(act->channel), "sid", "%lld",
+	    (long long)act->sid, NULL);
+}
+
+static void act_gap(struct ingest *g, struct ingest_conn *conn, const struct ingest_act *act)
+{
+	const struct ingest_seq_gap *gap = &act->gap;
+	struct ingest_note *note = ingest_note_add(g, conn, KMD_FEED_gap, g->wall.ns);
+	struct kmd_feed_record *r = &note->record;
+	const char *channel = act->channel < INGEST_CHANNEL_COUNT ? ingest_channel_name(act->channel) : "";
+
+	if (act->channel < INGEST_CHANNEL_COUNT) {
+		r->channel = kmd_str_z(channel);
+		kmd_counter_add(g->stats.gaps[act->channel], 1);
+	}
+	r->sid = (struct kmd_feed_num){true, gap->sid};
+	r->expected_seq = (struct kmd_feed_num){true, gap->expected};
+	r->got_seq = (struct kmd_feed_num){true, gap->got};
+	r->from_recv_ns = (struct kmd_feed_num){gap->from_recv_ns > 0, gap->from_recv_ns};
+	r->to_recv_ns = (struct kmd_feed_num){true, gap->to_recv_ns};
+	r->from_ts_ms = (struct kmd_feed_num){gap->has_from_ts, gap->from_ts_ms};
+	r->to_ts_ms = (struct kmd_feed_num){gap->has_to_ts, gap->to_ts_ms};
+	kmd_log(KMD_LOG_WARN, "gap", "channel", "%s", channel, "sid", "%lld", (long long)gap->sid, "expected", "%lld",
+	    (long long)gap->expected, "got", "%lld", (long long)gap->got, NULL);
+}
+
+static void act_resynced(struct ingest *g, struct ingest_conn *conn, const struct ingest_act *act)
+{
+	struct ingest_note *note = ingest_note_add(g, conn, KMD_FEED_resynced, g->wall.ns);
+
+	note->record.channel = kmd_str_z(ingest_channel_name(act->channel));
+	note->record.sid = (struct kmd_feed_num){act->has_sid, act->sid};
+	kmd_log(KMD_LOG_INFO, "resynced", "sid", "%lld", (long long)act->sid, NULL);
+}
+
+static void log_fault(const char *event, const struct ingest_act *act)
+{
+	const char *channel = act->channel < INGEST_CHANNEL_COUNT ? ingest_channel_name(act->channel) : "";
+
+	kmd_log(KMD_LOG_WARN, event, "channel", "%s", channel, "code", "%lld", (long long)act->code, "sid", "%lld",
+	    (long long)act->sid, NULL);
+}
+
+static void act_send(struct ingest *g, struct ingest_conn *conn, struct kmd_str text)
+{
+	if (!conn->giving_up && !ingest_ws_send(g->ws, conn->lineage, text))
+		ingest_line_give_up(g, conn, "commands cannot be sent");
+}
+
+static void act_close(struct ingest *g, struct ingest_conn *conn, struct kmd_str why)
+{
+	char reason[64];
+
+	snprintf(reason, sizeof(reason), "%.*s", KMD_STR_ARG(why));
+	ingest_line_give_up(g, conn, reason);
+}
+
+void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int64_t recv_ns)
+{
+	for (size_t i = 0; i < g->acts.count; i++) {
+		const struct ingest_act *act = &g->acts.items[i];
+
+		switch (act->kind) {
+		case INGEST_ACT_SEND:
+			act_send(g, conn, act->text);
+			break;
+		case INGEST_ACT_SUBSCRIBED:
+			act_subscribed(g, conn, act, n, recv_ns);
+			break;
+		case INGEST_ACT_GONE:
+			log_fault("subscription_gone", act);
+			break;
+		case INGEST_ACT_GAP:
+			act_gap(g, conn, act);
+			break;
+		case INGEST_ACT_RESYNCED:
+			act_resynced(g, conn, act);
+			break;
+		case INGEST_ACT_FAULT:
+			log_fault("command_refused", act);
+			break;
+		case INGEST_ACT_CLOSE:
+			act_close(g, conn, act->text);
+			break;
+		}
+	}
+	ingest_acts_reset(&g->acts);
+}
+
+static void check_silence(struct ingest *g, struct ingest_conn *conn)
+{
+	struct ingest_line *line = &g->line;
+	struct ingest_note *note;
+
+	if (ingest_session_expects_data(&conn->session))
+		ingest_stale_arm(&line->stale, g->now);
+	if (conn->giving_up || !ingest_stale_check(&line->stale, g->now))
+		return;
+	note = ingest_note_add(g, conn, KMD_FEED_stale, g->wall.ns);
+	ingest_note_reason(note, "no data");
+	kmd_counter_add(g->stats.stale, 1);
+	ingest_line_give_up(g, conn, "stale");
+}
+
+static void tick_open(struct ingest *g, struct ingest_conn *conn)
+{
+	if (g->markets_known || g->now.ns - conn->since.ns >= INGEST_MARKETS_WAIT_NS)
+		ingest_session_open_books(&conn->session);
+	if (g->lag_ns < INGEST_LAG_MAX_NS && !conn->giving_up) {
+		ingest_session_tick(&conn->session, g->now, &g->acts);
+		ingest_line_act(g, conn, 0, g->wall.ns);
+		check_silence(g, conn);
+	}
+	if (g->now.ns >= conn->alive_due.ns) {
+		conn->alive_due.ns = g->now.ns + INGEST_ALIVE_NS;
+		ingest_notes_alive(g, conn);
+	}
+}
+
+void ingest_line_tick(struct ingest *g)
+{
+	struct ingest_conn *conn = g->line.conn;
+
+	if (!conn) {
+		if (!g->draining && ingest_intake_ready(g) && g->now.ns >= g->line.dial.due.ns)
+			dial(g);
+		return;
+	}
+	if (conn->state == INGEST_CONN_OPEN)
+		tick_open(g, conn);
+	else if (g->now.ns - conn->since.ns >= INGEST_DIAL_TIMEOUT_NS)
+		ingest_line_give_up(g, conn, "handshake timed out");
+	if (g->now.ns >= g->reconcile_due.ns && conn->state == INGEST_CONN_OPEN) {
+		g->reconcile_due.ns = g->now.ns + INGEST_RECONCILE_NS;
+		want_all(g, conn);
+	}
+}

@@ -1,0 +1,222 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest_int.h"
+#include "kmd_mem.h"
+
+/*
+ * Records of topic `feed`. Those of a connection keep their order. A `subscribed` carries the hole since its channel's
+ * former end, so it waits until the fate of every frame of that time is known; `alive` waits behind it.
+ */
+
+#define FEED_REF UINT64_C(0)
+
+static void append(struct ingest_notes *notes, struct ingest_note *note)
+{
+	note->next = NULL;
+	if (notes->tail)
+		notes->tail->next = note;
+	else
+		notes->head = note;
+	notes->tail = note;
+}
+
+static struct ingest_note *take_first(struct ingest_notes *notes)
+{
+	struct ingest_note *note = notes->head;
+
+	notes->head = note->next;
+	if (!notes->head)
+		notes->tail = NULL;
+	return note;
+}
+
+void ingest_notes_free(struct ingest_notes *notes)
+{
+	while (notes->head) {
+		struct ingest_note *note = take_first(notes);
+
+		free(note->record.sids);
+		free(note);
+	}
+}
+
+struct ingest_note *ingest_note_add(struct ingest *g, struct ingest_conn *conn, enum kmd_feed_kind kind, int64_t at_ns)
+{
+	struct ingest_note *note = kmd_calloc(1, sizeof(*note));
+
+	note->lineage = conn->lineage;
+	note->record = kmd_feed_make(kind, conn->lineage, at_ns);
+	note->record.group = kmd_str_z(g->settings->group);
+	note->record.instance = kmd_str_z(g->instance);
+	note->record.shard = (struct kmd_feed_num){true, 0};
+	append(&conn->notes, note);
+	return note;
+}
+
+void ingest_note_reason(struct ingest_note *note, const char *reason)
+{
+	snprintf(note->text, sizeof(note->text), "%s", reason);
+	note->record.reason = kmd_str_z(note->text);
+}
+
+static struct kmd_feed_num num(bool has, int64_t v)
+{
+	return (struct kmd_feed_num){has, has ? v : 0};
+}
+
+static struct kmd_feed_sid describe(const struct ingest_conn *conn, const struct ingest_session_sid *sid)
+{
+	const struct ingest_durable_mark *m = ingest_durable_sid(&conn->durable, sid->sid);
+	bool any = m && m->any && m->recv_ns >= 0;
+
+	return (struct kmd_feed_sid){
+	    .sid = sid->sid,
+	    .channel = kmd_str_z(ingest_channel_name(sid->channel)),
+	    .seq = num(any && m->has_seq, m ? m->seq : 0),
+	    .n = num(any, m ? m->n : 0),
+	    .recv_ns = num(any, m ? m->recv_ns : 0),
+	    .ts_ms = num(any && m->has_ts, m ? m->ts_ms : 0),
+	    .subscribed_ns = num(true, sid->subscribed_ns),
+	};
+}
+
+/* @all: sids that are gone too. */
+static void add_sids(struct ingest_note *note, const struct ingest_conn *conn, bool all)
+{
+	const struct ingest_session *s = &conn->session;
+
+	note->record.sids = kmd_calloc(s->sids_count + 1, sizeof(*note->record.sids));
+	for (size_t i = 0; i < s->sids_count; i++) {
+		if (all || s->sids[i].live)
+			note->record.sids[note->record.sids_count++] = describe(conn, &s->sids[i]);
+	}
+}
+
+void ingest_notes_alive(struct ingest *g, struct ingest_conn *conn)
+{
+	struct ingest_note *note;
+
+	if (conn->notes.head || g->outbox.head)
+		return;
+	note = ingest_note_add(g, conn, KMD_FEED_alive, g->wall.ns);
+	note->record.last_n = num(true, ingest_durable_below(&conn->durable) - 1);
+	add_sids(note, conn, false);
+}
+
+static void reach_ends(struct ingest *g, const struct ingest_conn *conn, bool all)
+{
+	const struct ingest_session *s = &conn->session;
+
+	for (size_t i = 0; i < s->sids_count; i++) {
+		const struct ingest_durable_mark *m = ingest_durable_sid(&conn->durable, s->sids[i].sid);
+
+		if (!all && s->sids[i].live)
+			continue;
+		ingest_ends_reach(&g->ends, s->sids[i].channel, s->sids[i].subscribed_ns);
+		if (m && m->any)
+			ingest_ends_reach(&g->ends, s->sids[i].channel, m->recv_ns);
+	}
+}
+
+static bool has_older(const struct ingest *g, const struct ingest_conn *conn)
+{
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+		const struct ingest_conn *other = &g->conns[i];
+
+		if (other->state == INGEST_CONN_ENDED && other->lineage < conn->lineage)
+			return true;
+	}
+	return false;
+}
+
+/* The hole between the channel's former end and this `subscribed`, left out where there is none. */
+static void fill_hole(struct ingest *g, const struct ingest_conn *conn, struct ingest_note *note)
+{
+	int64_t from_ns, to_ns = note->record.at_ns;
+
+	reach_ends(g, conn, false);
+	from_ns = g->ends.recv_ns[note->channel];
+	note->record.from_recv_ns = num(from_ns > 0 && from_ns < to_ns, from_ns);
+	note->record.to_recv_ns = num(note->record.from_recv_ns.has, to_ns);
+	ingest_ends_reach(&g->ends, note->channel, to_ns);
+}
+
+static bool may_go(const struct ingest *g, const struct ingest_conn *conn, const struct ingest_note *note)
+{
+	return !note->needs_end || (!has_older(g, conn) && ingest_durable_below(&conn->durable) >= note->n);
+}
+
+static void release(struct ingest *g, struct ingest_conn *conn)
+{
+	while (conn->notes.head && may_go(g, conn, conn->notes.head)) {
+		struct ingest_note *note = take_first(&conn->notes);
+
+		if (note->needs_end)
+			fill_hole(g, conn, note);
+		append(&g->outbox, note);
+	}
+}
+
+/* Everything of the connection is safe or told: its last word, and its place is free. */
+static void bury(struct ingest *g, struct ingest_conn *conn)
+{
+	struct ingest_note *note;
+
+	if (conn->state != INGEST_CONN_ENDED || ingest_durable_below(&conn->durable) <= conn->last_n ||
+	    conn->notes.head)
+		return;
+	reach_ends(g, conn, true);
+	note = ingest_note_add(g, conn, KMD_FEED_closed, g->wall.ns);
+	note->record.last_n = num(true, conn->last_n);
+	ingest_note_reason(note, conn->reason);
+	add_sids(note, conn, true);
+	release(g, conn);
+	ingest_session_fini(&conn->session);
+	ingest_durable_fini(&conn->durable);
+	*conn = (struct ingest_conn){0};
+}
+
+static bool send_note(struct ingest *g, const struct ingest_note *note)
+{
+	struct kmd_buf value = {0}, key = {0};
+	int rc;
+
+	kmd_feed_encode(&note->record, &value);
+	kmd_buf_add_i64(&key, note->lineage);
+	const struct kmd_header headers[] = {
+	    {"type", KMD_STR("feed")},
+	    {"content-type", KMD_STR("application/json")},
+	    {"lineage", kmd_buf_str(&key)},
+	};
+	rc = kmd_producer_send(g->producer, KMD_TOPIC_FEED, kmd_buf_str(&key), kmd_buf_str(&value), headers,
+	    sizeof(headers) / sizeof(headers[0]), note->record.at_ns / KMD_NS_PER_MS, FEED_REF);
+	kmd_buf_fini(&value);
+	kmd_buf_fini(&key);
+	if (rc == KMD_EFAULT)
+		g->fatal = true;
+	if (rc == 0)
+		g->unsettled[KMD_TOPIC_FEED]++;
+	return rc != KMD_EAGAIN && rc != KMD_EFAULT;
+}
+
+bool ingest_notes_flush(struct ingest *g)
+{
+	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+		if (g->conns[i].state == INGEST_CONN_FREE)
+			continue;
+		release(g, &g->conns[i]);
+		bury(g, &g->conns[i]);
+	}
+	while (g->outbox.head) {
+		struct ingest_note *note;
+
+		if (!send_note(g, g->outbox.head))
+			return false;
+		note = take_first(&g->outbox);
+		free(note->record.sids);
+		free(note);
+	}
+	return true;
+}

@@ -1,0 +1,23 @@
+#ifndef INGEST_STATS_H
+#define INGEST_STATS_H
+
+#include "kmd_metrics.h"
+#include "types.h"
+
+/* The metrics of kmd-ingest (interfaces 5), registered once; every series exists from the start. */
+
+enum ingest_refusal { INGEST_REFUSAL_TOO_LARGE, INGEST_REFUSAL_REFUSED, INGEST_REFUSAL_COUNT };
+
+struct ingest_stats {
+	struct kmd_counter *frames[INGEST_TYPE_COUNT];
+	struct kmd_counter *delivered[KMD_TOPIC_FEED + 1]; /* trades .. feed: what ingest writes */
+	struct kmd_counter *refused[INGEST_REFUSAL_COUNT];
+	struct kmd_counter *gaps[INGEST_CHANNEL_COUNT];
+	struct kmd_counter *connections, *stale, *not_new, *unknown_sid;
+	struct kmd_gauge *expected, *subscribed, *queue_bytes, *spool_bytes;
+	struct kmd_histogram *age;
+};
+
+void ingest_stats_init(struct ingest_stats *s, struct kmd_metrics *m);
+
+#endif
