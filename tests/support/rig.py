@@ -8,7 +8,9 @@ The whole, for one test: an exchange, the three services, a topic prefix and a d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -117,6 +119,27 @@ class Rig:
             return not busy and quiet and ends == self._stored(ends)
 
         wait_until("everything that was sent is stored", look, timeout, every=0.3)
+
+    def wait_level(self, timeout: float = 60.0) -> None:
+        """Until the sink has committed everything that stands in any topic; only once nobody writes any more."""
+
+        def level() -> bool:
+            ends = {t: sum(high for _, high in consume.watermarks(self.kafka.bootstrap, t).values()) for t in self._topics()}
+            return ends == self._stored(ends)
+
+        wait_until("the sink is level with the topics", level, timeout, every=0.3)
+
+    def _topics(self) -> list[str]:
+        names = "trades orderbook tickers lifecycle control other feed settlements markets events series dlq"
+        return [self.topic(name) for name in names.split()]
+
+    def first_subscribed_us(self, channel: str) -> int:
+        """Unix us of the first `subscribed` to @channel that ingest told of."""
+        for record in self.read("feed"):
+            told = json.loads(record.value or b"{}")
+            if told.get("kind") == "subscribed" and told.get("channel") == channel:
+                return int(datetime.fromisoformat(told["at"][:26] + "+00:00").timestamp() * 1_000_000)
+        raise Failure(f"no subscription to {channel} in feed")
 
     def _ends(self) -> dict[str, int]:
         """Offset after the last record, summed per topic; `feed` left out, because ingest writes to it for ever."""
