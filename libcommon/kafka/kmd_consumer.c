@@ -1,1 +1,483 @@
 #include "kmd_consumer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "consumer_int.h"
+#include "kmd_mem.h"
+
+/* A poll that waits looks after partitions and topics that are waited for so often. */
+#define IMPATIENT_MS 100
+/* A refusal that is not repeated is forgotten. */
+#define TROUBLE_NS (60 * KMD_NS_PER_S)
+#define SEEK_MS 5000
+
+static struct consumer_part *find_part(const struct kmd_consumer *c, enum kmd_topic t, int32_t partition)
+{
+	return partition < c->topics[t].count ? &c->topics[t].parts[partition] : NULL;
+}
+
+struct consumer_part *consumer_part(struct kmd_consumer *c, enum kmd_topic t, int32_t partition)
+{
+	struct consumer_topic *topic = &c->topics[t];
+
+	if (partition >= topic->count) {
+		topic->parts = kmd_realloc(topic->parts, (size_t)(partition + 1) * sizeof(*topic->parts));
+		for (int32_t i = topic->count; i <= partition; i++)
+			topic->parts[i] = (struct consumer_part){.mark = -1};
+		topic->count = partition + 1;
+	}
+	return &topic->parts[partition];
+}
+
+rd_kafka_topic_partition_list_t *consumer_list(const struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+
+	for (size_t i = 0; i < n; i++) {
+		char name[KAFKA_NAME_MAX];
+
+		kmd_kafka_topic_name(&c->k, tps[i].topic, name);
+		rd_kafka_topic_partition_list_add(list, name, tps[i].partition)->offset = tps[i].offset;
+	}
+	return list;
+}
+
+/* True when @error (taken) is none. */
+static bool good(struct kmd_consumer *c, rd_kafka_error_t *error)
+{
+	if (!error)
+		return true;
+	kafka_health_error(&c->health, c->rk, rd_kafka_error_code(error), rd_kafka_error_string(error));
+	rd_kafka_error_destroy(error);
+	return false;
+}
+
+bool consumer_assign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
+	const bool done = good(c, rd_kafka_incremental_assign(c->rk, list));
+
+	for (size_t i = 0; done && i < n; i++) {
+		struct consumer_part *part = consumer_part(c, tps[i].topic, tps[i].partition);
+
+		part->assigned = true;
+		part->next = tps[i].offset > 0 ? tps[i].offset : 0;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return done;
+}
+
+void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
+
+	for (size_t i = 0; i < n; i++)
+		consumer_part(c, tps[i].topic, tps[i].partition)->assigned = false;
+	if (strcmp(rd_kafka_rebalance_protocol(c->rk), "COOPERATIVE") == 0 || c->is_reader)
+		good(c, rd_kafka_incremental_unassign(c->rk, list));
+	else
+		rd_kafka_assign(c->rk, NULL); /* out of the group: all of it goes */
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+	struct kmd_consumer *c = opaque;
+
+	kafka_health_error(&c->health, rk, (rd_kafka_resp_err_t)code, text);
+}
+
+static int open_client(struct kmd_consumer *c, enum kafka_role role, const char *group, struct kmd_err *err)
+{
+	rd_kafka_conf_t *conf = kafka_conf_new(&c->k, role, err);
+	const uint64_t one = 1;
+	int rc;
+
+	if (!conf)
+		return KMD_ECONFIG;
+	kafka_conf_force(conf, "group.id", group);
+	rd_kafka_conf_set_error_cb(conf, on_error);
+	rd_kafka_conf_set_opaque(conf, c);
+	if (role == KAFKA_GROUP)
+		rd_kafka_conf_set_rebalance_cb(conf, group_on_rebalance);
+	rc = kafka_client_new(&c->rk, &c->k, role, conf, err);
+	if (rc < 0)
+		return rc;
+	c->handle = kmd_calloc(1, sizeof(*c->handle));
+	c->handle->rk = c->rk;
+	atomic_init(&c->handle->refs, 1);
+	rd_kafka_poll_set_consumer(c->rk);
+	c->queue = rd_kafka_queue_get_consumer(c->rk);
+	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rd_kafka_queue_io_event_enable(c->queue, c->fd, &one, sizeof(one));
+	return 0;
+}
+
+static struct kmd_consumer *consumer_new(const struct kmd_kafka *k, unsigned mask)
+{
+	struct kmd_consumer *c = kmd_calloc(1, sizeof(*c));
+
+	c->k = *k;
+	c->mask = mask;
+	kafka_health_init(&c->health);
+	return c;
+}
+
+static rd_kafka_resp_err_t subscribe(struct kmd_consumer *c)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(KMD_TOPIC_COUNT);
+	rd_kafka_resp_err_t code;
+
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++) {
+		char name[KAFKA_NAME_MAX];
+
+		kmd_kafka_topic_name(&c->k, (enum kmd_topic)t, name);
+		if (c->mask & 1u << t)
+			rd_kafka_topic_partition_list_add(list, name, RD_KAFKA_PARTITION_UA);
+	}
+	code = rd_kafka_subscribe(c->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code;
+}
+
+int kmd_consumer_join(struct kmd_consumer **ret, const struct kmd_kafka *k, const char *group, unsigned mask,
+    const struct kmd_rebalance_ops *ops, void *ctx, struct kmd_err *err)
+{
+	struct kmd_consumer *c = consumer_new(k, mask);
+	rd_kafka_resp_err_t code;
+	int rc;
+
+	c->ops = ops;
+	c->ctx = ctx;
+	rc = open_client(c, KAFKA_GROUP, group, err);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	code = subscribe(c);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		kmd_consumer_close(c);
+		return kmd_err_set(err, kafka_rc(code), "subscribing: %s", rd_kafka_err2str(code));
+	}
+	*ret = c;
+	return 0;
+}
+
+int kmd_consumer_read(
+    struct kmd_consumer **ret, const struct kmd_kafka *k, unsigned mask, int64_t start, struct kmd_err *err)
+{
+	struct kmd_consumer *c = consumer_new(k, mask);
+	uint64_t tag = (uint64_t)kmd_wall_now().ns;
+	char group[64];
+	int rc;
+
+	c->is_reader = true;
+	c->start = start;
+	/* librdkafka wants a group to assign in; nobody joins this one. */
+	if (getrandom(&tag, sizeof(tag), 0) < 0)
+		tag ^= (uintptr_t)c;
+	snprintf(group, sizeof(group), "kmd-reader-%016llx", (unsigned long long)tag);
+	rc = open_client(c, KAFKA_READER, group, err);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	reader_open(c);
+	*ret = c;
+	return 0;
+}
+
+void kmd_consumer_close(struct kmd_consumer *c)
+{
+	if (!c)
+		return;
+	rd_kafka_queue_io_event_enable(c->queue, -1, NULL, 0);
+	rd_kafka_queue_destroy(c->queue);
+	rd_kafka_consumer_close(c->rk);
+	reader_close(c);
+	consumer_handle_unref(c->handle);
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
+		free(c->topics[t].parts);
+	free(c->pending);
+	free(c->batch);
+	close(c->fd);
+	free(c);
+}
+
+static void on_out_of_range(struct kmd_consumer *c, enum kmd_topic t, int32_t partition, struct consumer_part *part)
+{
+	struct kmd_tp tp = {.topic = t, .partition = partition, .offset = part->next};
+
+	if (!part->assigned)
+		return;
+	if (c->ops && c->ops->out_of_range) {
+		c->ops->out_of_range(c->ctx, &tp);
+		return;
+	}
+	tp.offset = KMD_OFFSET_BEGINNING;
+	if (kmd_consumer_seek(c, &tp, NULL) < 0)
+		return; /* revoked meanwhile */
+}
+
+static void on_end(struct consumer_part *part, int64_t offset)
+{
+	/* Behind the last record there may be numbers that no record has any more. */
+	if (part->assigned && offset > part->next)
+		part->next = offset;
+}
+
+static void on_trouble(struct kmd_consumer *c, const rd_kafka_message_t *m)
+{
+	snprintf(c->trouble, sizeof(c->trouble), "%s", rd_kafka_message_errstr(m));
+	c->trouble_ns = kmd_mono_now().ns;
+}
+
+/* Events that come in the place of a record. */
+static void on_event(struct kmd_consumer *c, const rd_kafka_message_t *m)
+{
+	enum kmd_topic t;
+	struct consumer_part *part = NULL;
+
+	if (m->rkt && m->partition >= 0 && kafka_topic_find(c->k.prefix, rd_kafka_topic_name(m->rkt), &t))
+		part = find_part(c, t, m->partition);
+	switch ((int)m->err) {
+	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+		if (part)
+			on_end(part, m->offset);
+		break;
+	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+		if (part)
+			on_out_of_range(c, t, m->partition, part);
+		break;
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+		on_trouble(c, m);
+		break;
+	case RD_KAFKA_RESP_ERR__FATAL:
+		kafka_health_error(&c->health, c->rk, m->err, rd_kafka_message_errstr(m));
+		break;
+	default:
+		break; /* passing, and the client retries by itself */
+	}
+}
+
+/* A record for the caller, or NULL: an event, or a leftover of a partition that was revoked or moved. Takes @m. */
+static struct kmd_record *accept_message(struct kmd_consumer *c, rd_kafka_message_t *m)
+{
+	struct consumer_part *part;
+	enum kmd_topic t;
+
+	if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		on_event(c, m);
+		rd_kafka_message_destroy(m);
+		return NULL;
+	}
+	part = kafka_topic_find(c->k.prefix, rd_kafka_topic_name(m->rkt), &t) ? find_part(c, t, m->partition) : NULL;
+	if (!part || !part->assigned || m->offset < part->next) {
+		rd_kafka_message_destroy(m);
+		return NULL;
+	}
+	part->next = m->offset + 1;
+	return record_new(c->handle, m, t);
+}
+
+/* One batch from the queue; librdkafka waits for a batch to fill, so only its first message is waited for. */
+static int take_batch(struct kmd_consumer *c, int max, int timeout_ms)
+{
+	ssize_t n, more = 0;
+
+	if (max > c->batch_cap) {
+		c->batch = kmd_realloc(c->batch, (size_t)max * sizeof(*c->batch));
+		c->batch_cap = max;
+	}
+	n = rd_kafka_consume_batch_queue(c->queue, timeout_ms, c->batch, 1);
+	if (n > 0 && max > 1)
+		more = rd_kafka_consume_batch_queue(c->queue, 0, c->batch + 1, (size_t)max - 1);
+	return (int)((n > 0 ? n : 0) + (more > 0 ? more : 0));
+}
+
+static int give_batch(struct kmd_consumer *c, struct kmd_record **ret, int n)
+{
+	int given = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct kmd_record *r = accept_message(c, c->batch[i]);
+
+		if (r)
+			ret[given++] = r;
+	}
+	return given;
+}
+
+static void serve(struct kmd_consumer *c, struct kmd_mono now)
+{
+	if (c->is_reader)
+		reader_look(c, now);
+	else
+		group_serve_pending(c, now);
+	kafka_health_check(&c->health, c->rk, now);
+	if (c->trouble[0] && now.ns - c->trouble_ns > TROUBLE_NS)
+		c->trouble[0] = '\0';
+}
+
+static void drain_fd(struct kmd_consumer *c)
+{
+	uint64_t n;
+
+	if (read(c->fd, &n, sizeof(n)) < 0)
+		return; /* nothing was signalled */
+}
+
+/* The client signals what arrives, not what was left. */
+static void signal_rest(struct kmd_consumer *c)
+{
+	const uint64_t one = 1;
+
+	if (write(c->fd, &one, sizeof(one)) < 0)
+		return; /* it is readable already */
+}
+
+static int wait_ms(const struct kmd_consumer *c, int64_t left_ns)
+{
+	const bool impatient = c->pending_count > 0 || (c->is_reader && !c->complete);
+	const int64_t left_ms = left_ns > 0 ? left_ns / KMD_NS_PER_MS : 0;
+
+	return (int)(impatient && left_ms > IMPATIENT_MS ? IMPATIENT_MS : left_ms);
+}
+
+int kmd_consumer_poll(struct kmd_consumer *c, struct kmd_record **ret, int max, int timeout_ms)
+{
+	struct kmd_mono now = kmd_mono_now();
+	const int64_t deadline_ns = now.ns + timeout_ms * KMD_NS_PER_MS;
+	int n, given;
+
+	drain_fd(c);
+	do {
+		serve(c, now);
+		n = take_batch(c, max, wait_ms(c, deadline_ns - now.ns));
+		given = give_batch(c, ret, n);
+		now = kmd_mono_now();
+	} while (given == 0 && !c->health.fatal && now.ns < deadline_ns);
+	if (n == max)
+		signal_rest(c);
+	if (given > 0) {
+		kafka_health_good(&c->health, now);
+		c->trouble[0] = '\0';
+	}
+	return c->health.fatal && given == 0 ? KMD_EFAULT : given;
+}
+
+int kmd_consumer_fd(const struct kmd_consumer *c)
+{
+	return c->fd;
+}
+
+int kmd_consumer_pause(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
+	const rd_kafka_resp_err_t code = rd_kafka_pause_partitions(c->rk, list);
+
+	rd_kafka_topic_partition_list_destroy(list);
+	return kafka_rc(code);
+}
+
+int kmd_consumer_resume(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
+	const rd_kafka_resp_err_t code = rd_kafka_resume_partitions(c->rk, list);
+
+	rd_kafka_topic_partition_list_destroy(list);
+	return kafka_rc(code);
+}
+
+static bool try_seek(struct kmd_consumer *c, const struct kmd_tp *tp)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tp, 1);
+	rd_kafka_error_t *error = rd_kafka_seek_partitions(c->rk, list, SEEK_MS);
+	const bool done = !error && list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (error)
+		rd_kafka_error_destroy(error);
+	rd_kafka_topic_partition_list_destroy(list);
+	return done;
+}
+
+int kmd_consumer_seek(struct kmd_consumer *c, const struct kmd_tp *tp, struct kmd_err *err)
+{
+	struct consumer_part *part = find_part(c, tp->topic, tp->partition);
+
+	if (!part || !part->assigned)
+		return kmd_err_set(
+		    err, KMD_EAGAIN, "%s [%d] is not assigned", kmd_topic_name(tp->topic), (int)tp->partition);
+	if (try_seek(c, tp)) {
+		part->next = tp->offset > 0 ? tp->offset : 0;
+		return 0;
+	}
+	/* A partition that stands still cannot be sought in, but begun anew. */
+	consumer_unassign(c, tp, 1);
+	if (!consumer_assign(c, tp, 1))
+		return kmd_err_set(
+		    err, KMD_EAGAIN, "%s [%d]: %s", kmd_topic_name(tp->topic), (int)tp->partition, c->health.why);
+	return 0;
+}
+
+int kmd_consumer_commit(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
+
+	if (n == 0)
+		return 0;
+	list = consumer_list(c, tps, n);
+	code = rd_kafka_commit(c->rk, list, !sync);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return 0;
+	return kmd_err_set(err, kafka_rc(code), "committing offsets: %s", rd_kafka_err2str(code));
+}
+
+int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int timeout_ms, int64_t *ret_low,
+    int64_t *ret_high, struct kmd_err *err)
+{
+	char name[KAFKA_NAME_MAX];
+	int64_t low, high;
+	rd_kafka_resp_err_t code;
+
+	kmd_kafka_topic_name(&c->k, tp->topic, name);
+	code = rd_kafka_query_watermark_offsets(c->rk, name, tp->partition, &low, &high, timeout_ms);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return kmd_err_set(err, KMD_EAGAIN, "%s [%d]: %s", name, (int)tp->partition, rd_kafka_err2str(code));
+	*ret_low = low;
+	*ret_high = high;
+	return 0;
+}
+
+int kmd_consumer_cached_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high)
+{
+	char name[KAFKA_NAME_MAX];
+	int64_t low, high;
+
+	kmd_kafka_topic_name(&c->k, tp->topic, name);
+	if (rd_kafka_get_watermark_offsets(c->rk, name, tp->partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+	    high < 0)
+		return KMD_EAGAIN;
+	*ret_low = low;
+	*ret_high = high;
+	return 0;
+}
+
+bool kmd_consumer_connected(const struct kmd_consumer *c, const char **ret_why)
+{
+	if (ret_why && !c->health.up)
+		*ret_why = c->health.why;
+	else if (ret_why && c->trouble[0])
+		*ret_why = c->trouble;
+	return c->health.up && !c->trouble[0];
+}

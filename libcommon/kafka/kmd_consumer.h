@@ -32,6 +32,12 @@ struct kmd_rebalance_ops {
 	/** Partitions go away. @lost: they already belong to somebody else, committing is useless. Write out what is in
 	 * hand before returning. */
 	void (*revoked)(void *ctx, const struct kmd_tp *tps, size_t n, bool lost);
+	/**
+	 * The broker has nothing at .offset, the position of an assigned partition: retention took it, or the topic was
+	 * made anew (kmd_consumer_watermarks tells). Nothing more is read of it until kmd_consumer_seek, which may be
+	 * called from here or later. NULL: it goes on at the low watermark.
+	 */
+	void (*out_of_range)(void *ctx, const struct kmd_tp *tp);
 };
 
 /** Member of @group over the topics of @mask. Callbacks run inside kmd_consumer_poll / _close, on the owner's thread.
@@ -48,7 +54,8 @@ int kmd_consumer_read(struct kmd_consumer **ret, const struct kmd_kafka *k, unsi
 void kmd_consumer_close(struct kmd_consumer *c);
 
 /**
- * Up to @max records, waiting at most @timeout_ms for the first. Serves rebalances. Returns the count (0: none),
+ * Up to @max records, waiting at most @timeout_ms for the first (a rebalance takes as long as the ops take). Serves
+ * rebalances; has to be called every few seconds, or the group takes the partitions away. Returns the count (0: none),
  * or KMD_EFAULT after a fatal error of the client. Records are given: kmd_record_free each.
  */
 int kmd_consumer_poll(struct kmd_consumer *c, struct kmd_record **ret, int max, int timeout_ms);
@@ -65,9 +72,13 @@ int kmd_consumer_mark(struct kmd_consumer *c, int timeout_ms, struct kmd_err *er
 
 int kmd_consumer_pause(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n) KMD_MUST_CHECK;
 int kmd_consumer_resume(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n) KMD_MUST_CHECK;
-/** Moves the fetch position of an assigned partition. */
+/** Moves the fetch position of an assigned partition; what was fetched before is forgotten. KMD_EAGAIN: not assigned.
+ */
 int kmd_consumer_seek(struct kmd_consumer *c, const struct kmd_tp *tp, struct kmd_err *err) KMD_MUST_CHECK;
-/** Stores the group's offsets (.offset = next to read) in the background; failures are retried with the next commit. */
+/**
+ * Stores the group's offsets (.offset = next to read) in the background; failures are retried with the next commit.
+ * @sync waits for the answer, about a session timeout (10 s) at most.
+ */
 int kmd_consumer_commit(
     struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err) KMD_MUST_CHECK;
 /** Low and high watermark as the broker says (blocks up to @timeout_ms), or KMD_EAGAIN. */
