@@ -91,6 +91,7 @@ struct kmd_app_settings {
 	int64_t topic_partitions, topic_replication, topic_retention_ns;
 	bool allow_plaintext;
 };
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member cannot stand in parentheses */
 #define KMD_APP_BINDS(type, member) \
 	{"KMD_HTTP_LISTEN", offsetof(type, member.http_listen)}, {"KMD_LOG_LEVEL", offsetof(type, member.log_level)}, \
 	    {"KMD_LOG_FORMAT", offsetof(type, member.log_format)}, \
@@ -103,6 +104,7 @@ struct kmd_app_settings {
 	{ \
 		"KMD_ALLOW_PLAINTEXT", offsetof(type, member.allow_plaintext) \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /**
  * Is @url allowed as it stands? @plain ("ws://", "http://") only to loopback unless @allow_plaintext; else it must

@@ -10,7 +10,7 @@
 
 /* Where settings come from: the environment and files. */
 
-#define FILE_BYTES_MAX (1024 * 1024) /* a settings file or a secret; more is a mistake in the path */
+#define FILE_BYTES_MAX ((size_t)1024 * 1024) /* a settings file or a secret; more is a mistake in the path */
 
 void conf_wipe(char *text)
 {

@@ -11,7 +11,7 @@
 #include "kmd_mem.h"
 #include "listen_int.h"
 
-#define CHUNK_BYTES (16 * 1024)
+#define CHUNK_BYTES ((size_t)16 * 1024)
 #define HEADER_BYTES 1024
 #define CONNECTIONS_MAX 128
 

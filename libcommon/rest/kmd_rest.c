@@ -118,7 +118,7 @@ static void add_transfer(struct kmd_rest *r, struct transfer *t)
 {
 	if (r->count == r->cap) {
 		r->cap = r->cap ? 2 * r->cap : 32;
-		r->transfers = kmd_realloc(r->transfers, r->cap * sizeof(*r->transfers));
+		r->transfers = kmd_realloc(r->transfers, r->cap * sizeof(struct transfer *));
 	}
 	t->index = r->count;
 	r->transfers[r->count++] = t;

@@ -26,7 +26,7 @@ struct kmd_rest_answer {
 };
 typedef void (*kmd_rest_fn)(void *ctx, const struct kmd_rest_answer *a);
 
-#define KMD_REST_BODY_MAX (64 * 1024 * 1024)
+#define KMD_REST_BODY_MAX ((size_t)64 * 1024 * 1024)
 
 /** @base_url "https://host/trade-api/v2", slashes behind are cut; @ca_file extra trusted CA or NULL; @signer borrowed.
  * @max_in_flight connections. */

@@ -17,7 +17,7 @@
 
 #include "kmd_mem.h"
 
-#define PEM_BYTES_MAX (64 * 1024)
+#define PEM_BYTES_MAX ((size_t)64 * 1024)
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 4096 /* its signature is 684 characters of base64 */
 #define SALT_BYTES 32

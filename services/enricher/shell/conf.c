@@ -59,6 +59,8 @@ int enrich_conf_check(const void *settings, const struct kmd_conf *conf, struct 
 	    "KALSHI_REST_BASE_URL", set->rest_url, "http://", "https://", set->app.allow_plaintext, err);
 	if (rc == 0)
 		rc = check_key(set, err);
+	if (rc == 0)
+		rc = kmd_sign_check_ca(set->ca_file, err);
 	if (rc == 0 && !*set->group)
 		rc = kmd_err_set(err, KMD_ECONFIG, "KMD_ENRICHER_GROUP is empty");
 	if (rc == 0)

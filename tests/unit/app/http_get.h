@@ -39,7 +39,7 @@ static inline struct http_reply http_request(int port, const char *method, const
 	int fd = http_connect(port);
 
 	if (fd < 0)
-		return r;
+		return (struct http_reply){.body = ""};
 	dprintf(fd, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method, path);
 	for (;;) {
 		ssize_t n = read(fd, kmd_buf_reserve(&r.all, 65536), 65536);
@@ -52,7 +52,7 @@ static inline struct http_reply http_request(int port, const char *method, const
 	if (sscanf(r.all.p, "HTTP/1.%*d %d", &r.status) != 1)
 		r.status = 0;
 	const char *end = strstr(r.all.p, "\r\n\r\n");
-	r.body = end ? end + 4 : "";
+	r.body = end ? end + 4 : r.all.p + r.all.n - 1;
 	r.body_bytes = end ? r.all.n - 1 - (size_t)(r.body - r.all.p) : 0;
 	return r;
 }

@@ -76,7 +76,7 @@ static int answer(struct peer *p, const char *request)
 		echo(p, "302 Found", "Location: /trade-api/v2/ok\r\n", "");
 	else
 		echo(p, "200 OK", "Date: Sun, 22 Nov 2026 10:00:00 GMT\r\n", request);
-	return strcmp(name, "/garbage") && strcmp(name, "/short") && strcmp(name, "/endless");
+	return strcmp(name, "/garbage") != 0 && strcmp(name, "/short") != 0 && strcmp(name, "/endless") != 0;
 }
 
 static void drop(struct http_server *s, size_t i)

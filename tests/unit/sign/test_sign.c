@@ -217,7 +217,8 @@ static int drop(void **state)
 	while (d && (e = readdir(d)))
 		if (e->d_name[0] != '.')
 			remove(path_of(e->d_name));
-	closedir(d);
+	if (d)
+		closedir(d);
 	return rmdir(folder);
 }
 
