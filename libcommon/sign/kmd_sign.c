@@ -50,7 +50,7 @@ static bool same_stamp(const struct stamp *a, const struct stamp *b)
 
 static int fault(struct kmd_err *err, const char *path, const char *what)
 {
-	return kmd_err_set(err, KMD_ECONFIG, "private key %s: %s", path, what);
+	return kmd_err_set(err, KMD_ECONFIG, "KALSHI_PRIVATE_KEY_FILE %s: %s", path, what);
 }
 
 /* Bytes of the file into @pem; @ret_n tells how many. */

@@ -44,7 +44,7 @@ static int check_key(const struct enrich_settings *set, struct kmd_err *err)
 		return kmd_err_set(err, KMD_ECONFIG, "KALSHI_PRIVATE_KEY_FILE is not set");
 	rc = kmd_signer_new(&signer, set->key_id, set->key_file, err);
 	if (rc < 0)
-		return kmd_err_prefix(err, KMD_ECONFIG, "KALSHI_PRIVATE_KEY_FILE");
+		return rc;
 	kmd_signer_free(signer);
 	return 0;
 }
