@@ -300,7 +300,9 @@ size_t enrich_sched_pending(const struct enrich_sched *s)
 {
 	size_t n = s->parked.count;
 
-	for (int lane = 0; lane < ENRICH_LANE_LIST; lane++)
+	for (int lane = 0; lane < ENRICH_LANE_COUNT; lane++)
 		n += s->lanes[lane].count;
+	for (size_t i = 0; i < s->lanes[ENRICH_LANE_LIST].count; i++)
+		n -= s->lanes[ENRICH_LANE_LIST].p[i]->kind == ENRICH_JOB_LIST;
 	return n;
 }

@@ -129,7 +129,7 @@ void enrich_sched_unpause(struct enrich_sched *s);
 
 /** Drops the causes of a partition; queued lookups that nobody waits for any more go. */
 void enrich_sched_purge(struct enrich_sched *s, struct enrich_book *b, uint32_t slot);
-/** Jobs that wait for their (next) call, listings not counted. */
+/** Jobs that wait for their (next) call; the walk through the lists is not one of them. */
 size_t enrich_sched_pending(const struct enrich_sched *s);
 
 #endif

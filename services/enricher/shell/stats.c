@@ -51,7 +51,7 @@ void enrich_stats_init(struct enricher *e)
 	    kmd_metrics_counter(m, "kmd_enricher_tombstones_total", NULL, "market records deleted after their time");
 	s->in_flight = kmd_metrics_gauge(m, "kmd_enricher_in_flight", NULL, "REST calls under way");
 	s->pending = kmd_metrics_gauge(
-	    m, "kmd_enricher_pending", NULL, "settlements, windows and lookups that wait for their next call");
+	    m, "kmd_enricher_pending", NULL, "settlements, windows, lookups and lists that wait for their next call");
 	s->open =
 	    kmd_metrics_gauge(m, "kmd_enricher_open_records", NULL, "records of lifecycle and feed whose work is open");
 	s->offset = kmd_metrics_gauge(
@@ -78,13 +78,19 @@ static void tell_kafka(struct enricher *e)
 	kmd_app_ready(e->app, "kafka", ok, ok || !why ? "" : why);
 }
 
+/* A walk under way counts as one, and so does a reconciliation that left something out. */
+static size_t pending(const struct enricher *e)
+{
+	return enrich_sched_pending(&e->sched) + (e->listing.running || e->deferrals > 0);
+}
+
 void enrich_stats_turn(struct enricher *e)
 {
 	if (e->mono.ns < e->stats_due.ns)
 		return;
 	e->stats_due.ns = e->mono.ns + STATS_EVERY_NS;
 	kmd_gauge_set(e->stats.in_flight, e->sched.in_flight);
-	kmd_gauge_set(e->stats.pending, (double)enrich_sched_pending(&e->sched));
+	kmd_gauge_set(e->stats.pending, (double)pending(e));
 	kmd_gauge_set(e->stats.open, (double)e->book.open);
 	if (e->boot != ENRICH_BOOT_TOPICS)
 		tell_kafka(e);
