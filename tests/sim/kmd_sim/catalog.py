@@ -242,7 +242,7 @@ class Catalog:
         event = self._event(
             f"KXMLBKS-{_day(when)}1310{away}{home}", series, f"{TOWNS[away]} vs {TOWNS[home]}: Strikeouts", "", "", False
         )
-        name = self.rng.choice(PLAYERS)
+        name = PLAYERS[(k - 1) % len(PLAYERS)]
         code = "".join(c for c in name.upper() if "A" <= c <= "Z")[:7]
         return event, [
             MarketSpec(

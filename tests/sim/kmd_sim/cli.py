@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import orjson
 
 from kmd_sim import VERSION, auth
+from kmd_sim.actions import FAULTS
 from kmd_sim.settings import Settings
 
 EX_USAGE = 64
@@ -175,8 +176,8 @@ def check_files(s: Settings) -> None:
             spec = orjson.loads(raw)
         except orjson.JSONDecodeError as e:
             raise SettingsError(f"--fault is not JSON: {e}") from None
-        if not isinstance(spec, dict) or "kind" not in spec:
-            raise SettingsError("--fault must be an object with a kind")
+        if not isinstance(spec, dict) or spec.get("kind") not in FAULTS:
+            raise SettingsError(f"--fault must be an object with a kind of {', '.join(FAULTS)}")
 
 
 def print_settings(s: Settings) -> None:

@@ -1,10 +1,7 @@
 """HTTP control under /sim/: the truth to compare against, the generator's reins, faults and lives on demand."""
 
 import asyncio
-import base64
-import dataclasses
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +9,11 @@ import orjson
 from aiohttp import web
 
 from kmd_sim import bodies
-from kmd_sim.fmt import SECOND, parse_price
-from kmd_sim.model import Market
-from kmd_sim.session import Out
+from kmd_sim.actions import FaultError, act_market, set_fault
 
 if TYPE_CHECKING:
     from kmd_sim.exchange import Exchange
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 QUIESCE_S = 30.0
 
 
@@ -29,156 +23,6 @@ def reply(value: Any, status: int = 200) -> web.Response:
 
 def refuse(why: str) -> web.Response:
     return reply({"error": why}, 400)
-
-
-class FaultError(ValueError):
-    pass
-
-
-# -- faults -------------------------------------------------------------------------------------------------------
-
-
-def drop(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    """Now, or `times` times at random moments within the next `within_s` seconds (each of all connections of then)."""
-    times, within = int(spec.get("times", 0)), float(spec.get("within_s", 0))
-    if times <= 0:
-        for connection in exchange.chosen(spec.get("conn")):
-            connection.drop("fault: dropped", spec.get("code"))
-        return
-    loop = asyncio.get_running_loop()
-    for _ in range(times):
-        loop.call_later(exchange.rng.random() * within, drop, exchange, {**spec, "times": 0})
-
-
-def freeze(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    until = exchange.now_us() + int(float(spec.get("for_s", 86_400)) * SECOND)
-    for connection in exchange.chosen(spec.get("conn")):
-        connection.frozen_until = until
-        connection.hold = bool(spec.get("hold", False))
-
-
-def thaw(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    for connection in exchange.chosen(spec.get("conn")):
-        connection.frozen_until = None
-
-
-def on_frames(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    for connection in exchange.chosen(spec.get("conn")):
-        counts = connection.skip if spec["kind"] == "skip" else connection.duplicate
-        counts[spec["channel"]] = counts.get(spec["channel"], 0) + int(spec.get("count", 1))
-
-
-def channel_error(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    now_ms = exchange.now_us() // 1000
-    code = int(spec.get("code", 25))
-    if code not in (10, 25):
-        raise FaultError("code must be 10 or 25")
-    for connection in exchange.chosen(spec.get("conn")):
-        connection.queue += connection.session.terminate(spec["channel"], code, now_ms)
-
-
-def send(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    """Any bytes as one message, as they are: `text` or `base64`, `binary`, in `fragments` pieces."""
-    data = base64.b64decode(spec["base64"]) if "base64" in spec else spec["text"].encode()
-    opcode = 2 if spec.get("binary") else 1
-    for connection in exchange.chosen(spec.get("conn")):
-        connection.queue.append(Out("", "", None, None, data, opcode, int(spec.get("fragments", 1))))
-
-
-def set_fault(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    """One fault, now. FaultError, KeyError or ValueError for what is not understood."""
-    faults = exchange.faults
-    rest = {k: v for k, v in spec.items() if k not in ("kind", "at_s")}
-    match spec.get("kind"):
-        case "drop":
-            drop(exchange, spec)
-        case "freeze":
-            freeze(exchange, spec)
-        case "thaw":
-            thaw(exchange, spec)
-        case "skip" | "duplicate":
-            on_frames(exchange, spec)
-        case "send":
-            send(exchange, spec)
-        case "error":
-            channel_error(exchange, spec)
-        case "handshake":
-            faults.add_handshake(rest)
-        case "rest":
-            faults.add_rest(rest)
-        case "clock":
-            faults.skew_s = float(spec["skew_s"])
-        case "pings":
-            faults.pings = bool(spec["on"])
-        case "deny":
-            faults.denied.update(spec["tickers"])
-        case "listing":
-            for ticker in spec["tickers"]:
-                exchange.world.markets[ticker].listed = bool(spec["listed"])
-        case "clear":
-            faults.clear()
-            for connection in exchange.chosen(None):
-                connection.frozen_until = None
-                connection.skip.clear()
-                connection.duplicate.clear()
-        case other:
-            raise FaultError(f"unknown kind {other!r}")
-
-
-# -- lives --------------------------------------------------------------------------------------------------------
-
-
-def create(exchange: "Exchange", spec: dict[str, Any]) -> Market:
-    """The next market of the catalogue, under another ticker, event or title if they are given."""
-    world = exchange.world
-    event, ticker, market = world.take_spec(bool(spec.get("mve", False)))
-    if "event_ticker" in spec:
-        known = world.events.get(spec["event_ticker"])
-        event = known or dataclasses.replace(event, ticker=spec["event_ticker"], markets=[])
-    market.title = spec.get("title", market.title)
-    market.market_type = spec.get("market_type", market.market_type)
-    ticker = spec.get("ticker", ticker)
-    if ticker in world.markets:
-        raise FaultError(f"there is a market {ticker!r}")
-    return exchange.lives.create_from(event, ticker, market, exchange.now_us(), spec.get("open_in_s"))
-
-
-def act_market(exchange: "Exchange", spec: dict[str, Any]) -> Market:
-    lives, now = exchange.lives, exchange.now_us()
-    action = spec.get("action")
-    value = parse_price(spec["value"]) if spec.get("value") is not None else None
-    if action == "create":
-        return create(exchange, spec)
-    m = exchange.world.markets[spec["ticker"]]
-    match action:
-        case "close":
-            lives.close(m, now)
-        case "end":
-            lives.begin_end(m, now)
-        case "determine":
-            lives.determine(m, now, spec.get("result"), value, settle=bool(spec.get("settle", False)))
-        case "redetermine":
-            lives.redetermine(m, now, spec.get("result"), value)
-        case "settle":
-            lives.settle(m, now)
-        case "deactivate":
-            lives.pause_market(m, now)
-        case "activate":
-            lives.unpause_market(m, now)
-        case "metadata":
-            lives.change_metadata(m, now)
-        case "fee":
-            lives.change_fee(m, now)
-        case "close_date":
-            lives.move_close(m, now, int(spec["close_ts"]) * SECOND)
-        case "trade":
-            exchange.world.trade(m, spec.get("taker", "yes"), now)
-        case other:
-            raise FaultError(f"unknown action {other!r}")
-    return m
-
-
-# -- handlers -----------------------------------------------------------------------------------------------------
 
 
 class Control:

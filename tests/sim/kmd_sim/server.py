@@ -10,8 +10,9 @@ import orjson
 from aiohttp import WSCloseCode, web
 
 from kmd_sim import auth
+from kmd_sim.actions import set_fault
 from kmd_sim.bucket import Bucket
-from kmd_sim.control import Control, set_fault
+from kmd_sim.control import Control
 from kmd_sim.exchange import Exchange
 from kmd_sim.recorded import Recorded
 from kmd_sim.replay import Replay
