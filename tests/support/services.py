@@ -29,8 +29,8 @@ class Service:
         self.name = name
         self.label = label or name
         self.settings = dict(settings)
-        self.port = free_port()
-        self.settings.setdefault("KMD_HTTP_LISTEN", f"127.0.0.1:{self.port}")
+        listen = self.settings.setdefault("KMD_HTTP_LISTEN", f"127.0.0.1:{free_port()}")
+        self.port = int(listen.rpartition(":")[2])
         self.process = Process([program(f"kmd-{name}")], folder / f"{self.label}.log")
 
     def start(self, wait: bool = False) -> Service:
