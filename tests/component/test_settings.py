@@ -49,7 +49,7 @@ def check(name: str, key: Path, **settings: str) -> subprocess.CompletedProcess[
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *names: str) -> None:
-    """The right code, and one line on stderr that names what is wrong."""
+    """The right code, and one line on stderr that names what is wrong: the setting, or the file it gives."""
     assert done.returncode == code, done.stdout + done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -253,7 +253,7 @@ def bad_keys(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("name", SIGNERS)
 def test_wrong_key(name: str, kind: str, key: Path, tmp_path: Path) -> None:
     path = {**bad_keys(tmp_path), "folder": tmp_path}[kind]
-    refused(check(name, key, KALSHI_PRIVATE_KEY_FILE=str(path)), CONFIG, "KALSHI_PRIVATE_KEY_FILE")
+    refused(check(name, key, KALSHI_PRIVATE_KEY_FILE=str(path)), CONFIG, str(path))
 
 
 @pytest.mark.parametrize("setting", ["KALSHI_PRIVATE_KEY_FILE", "KALSHI_API_KEY_ID"])
@@ -276,7 +276,7 @@ def test_kinds_of_keys(name: str, make: Callable[[Path], keys.KeyPair], key: Pat
 def test_wrong_ca_file(name: str, key: Path, tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("not a certificate\n")
     for path in (tmp_path / "ca", tmp_path / "absent"):
-        refused(check(name, key, KALSHI_CA_FILE=str(path)), CONFIG, "KALSHI_CA_FILE")
+        refused(check(name, key, KALSHI_CA_FILE=str(path)), CONFIG, str(path))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -129,6 +129,18 @@ class Rig:
 
         wait_until("the sink is level with the topics", level, timeout, every=0.3)
 
+    def wait_stored(self, *names: str, timeout: float = 60.0) -> None:
+        """Until the sink has committed what stands in the topics named, seen twice."""
+        levels: list[bool] = []
+
+        def level() -> bool:
+            wanted = [self.topic(name) for name in names]
+            ends = {t: sum(high for _, high in consume.watermarks(self.kafka.bootstrap, t).values()) for t in wanted}
+            levels.append(ends == self._stored(ends))
+            return len(levels) > 1 and all(levels[-2:])
+
+        wait_until(f"{', '.join(names)} are stored", level, timeout, every=0.5)
+
     def _topics(self) -> list[str]:
         names = "trades orderbook tickers lifecycle control other feed settlements markets events series dlq"
         return [self.topic(name) for name in names.split()]

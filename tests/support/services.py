@@ -60,7 +60,7 @@ class Service:
         return self.process.alive()
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.settings['KMD_HTTP_LISTEN']}{path}"
 
     def metrics(self) -> metrics.Metrics:
         """One reading; OSError while it does not answer."""

@@ -1,4 +1,4 @@
-"""A client of the exchange for tests: signed dials and calls, with aiohttp, sharing nothing with the programs under test."""
+"""A client of the exchange for tests: signed dials and calls. It shares nothing with the programs under test."""
 
 from __future__ import annotations
 
