@@ -30,13 +30,15 @@ class Verdict(Enum):
     BAD_SIGNATURE = "bad_signature"
 
 
+MISSING = b'{"error":{"code":"signature_is_missing_from_headers","message":"signature is missing from headers"}}'
+EXPIRED = b'{"error":{"code":"header_timestamp_expired","message":"header timestamp expired"}}'
+REFUSED = b'{"error":{"code":"authentication_error","message":"authentication_error","details":"%s"}}'
 BODIES: dict[Verdict, bytes] = {
-    Verdict.UNSIGNED: b'{"error":{"code":"signature_is_missing_from_headers","message":"signature is missing from headers"}}',
-    Verdict.INCOMPLETE: b'{"error":{"code":"signature_is_missing_from_headers","message":"signature is missing from headers"}}',
-    Verdict.UNKNOWN_KEY: b'{"error":{"code":"authentication_error","message":"authentication_error","details":"NOT_FOUND"}}',
-    Verdict.EXPIRED: b'{"error":{"code":"header_timestamp_expired","message":"header timestamp expired"}}',
-    Verdict.BAD_SIGNATURE: b'{"error":{"code":"authentication_error","message":"authentication_error",'
-    b'"details":"INCORRECT_API_KEY_SIGNATURE"}}',
+    Verdict.UNSIGNED: MISSING,
+    Verdict.INCOMPLETE: MISSING,
+    Verdict.UNKNOWN_KEY: REFUSED % b"NOT_FOUND",
+    Verdict.EXPIRED: EXPIRED,
+    Verdict.BAD_SIGNATURE: REFUSED % b"INCORRECT_API_KEY_SIGNATURE",
 }
 WS_UNSIGNED_BODY = b'{"code":"token_authentication_failure"}'
 

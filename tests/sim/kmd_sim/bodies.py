@@ -5,8 +5,6 @@ from typing import Any
 from kmd_sim.fmt import DOLLAR, PRICES, SECOND, count, price, rfc3339
 from kmd_sim.model import Event, Market, Series, Trade
 
-OPEN = frozenset({"active", "inactive", "initialized"})
-
 
 def market(m: Market) -> dict[str, Any]:
     bid = m.book.best("yes") or (0, 0)

@@ -150,11 +150,15 @@ class Catalog:
             strike = base + 250 * i - 0.01
             specs.append(
                 MarketSpec(
-                    f"T{strike:.2f}", event.title, f"${strike:,.2f} or above", f"below ${strike:,.2f}",
+                    f"T{strike:.2f}",
+                    event.title,
+                    f"${strike:,.2f} or above",
+                    f"below ${strike:,.2f}",
                     {"strike_type": "greater", "floor_strike": strike},
                     f"If the simple average of the sixty seconds of BRTI before {when:%H}:00 is above {strike:.2f}, "
                     "then the market resolves to Yes.",
-                    tick=10, timer=1,
+                    tick=10,
+                    timer=1,
                 )  # fmt: skip
             )
         return event, specs
@@ -169,7 +173,7 @@ class Catalog:
         return event, [
             MarketSpec(
                 f"{when:%M}", event.title, "Price to beat: TBD", "Price to beat: TBD",
-                {"strike_type": "greater_or_equal", "floor_strike": strike}, "If the price is “at least” the open, Yes.",
+                {"strike_type": "greater_or_equal", "floor_strike": strike}, "If the price is “at least” the open.",
                 tick=1, timer=1,
             )
         ]  # fmt: skip
@@ -229,7 +233,7 @@ class Catalog:
         )  # fmt: skip
         return event, [
             MarketSpec(
-                f"T{'N' if v < 0 else ''}{abs(v):.1f}", f"Will CPI rise more than {v}%?", f"Above {v}%", f"{v}% or less",
+                f"T{'N' if v < 0 else ''}{abs(v):.1f}", f"Will CPI rise over {v}%?", f"Above {v}%", f"{v}% or less",
                 {"strike_type": "greater", "floor_strike": v}, f"If CPI increases by more than {v}%, Yes.",
             )
             for v in (-0.1, 0.0, 0.2)
@@ -240,7 +244,12 @@ class Catalog:
         when = self.today + timedelta(days=k)
         home, away = self.rng.sample(TEAMS, 2)
         event = self._event(
-            f"KXMLBKS-{_day(when)}1310{away}{home}", series, f"{TOWNS[away]} vs {TOWNS[home]}: Strikeouts", "", "", False
+            f"KXMLBKS-{_day(when)}1310{away}{home}",
+            series,
+            f"{TOWNS[away]} vs {TOWNS[home]}: Strikeouts",
+            "",
+            "",
+            False,
         )
         name = PLAYERS[(k - 1) % len(PLAYERS)]
         code = "".join(c for c in name.upper() if "A" <= c <= "Z")[:7]
@@ -295,7 +304,14 @@ class Catalog:
         event = self._event(f"KXSEAICE-{_day(when)}", series, "Sea ice extent (10⁶ km²)?", "weekly", "", False)
         return event, [
             MarketSpec(
-                "LVL", event.title, "Long", "Short", {}, "Pays the extent, scaled to $0–$1.", market_type="scalar", tick=10
+                "LVL",
+                event.title,
+                "Long",
+                "Short",
+                {},
+                "Pays the extent, scaled to $0–$1.",
+                market_type="scalar",
+                tick=10,
             )
         ]
 

@@ -64,7 +64,9 @@ def make_parser() -> Parser:
     p.add_argument("--print", action="store_true", help="print the effective settings and stop")
 
     g = p.add_argument_group("server")
-    g.add_argument("--listen", type=address, default=("127.0.0.1", 0), metavar="HOST:PORT", help="port 0: a free one (default)")
+    g.add_argument(
+        "--listen", type=address, default=("127.0.0.1", 0), metavar="HOST:PORT", help="port 0: a free one (default)"
+    )
     g.add_argument("--port-file", type=Path, metavar="FILE", help="also write the line of readiness here")
     g.add_argument("--cert", type=Path, metavar="PEM", help="TLS certificate chain")
     g.add_argument("--key", type=Path, metavar="PEM", help="TLS key")
@@ -72,47 +74,164 @@ def make_parser() -> Parser:
 
     g = p.add_argument_group("world")
     g.add_argument("--seed", type=int, default=d.seed)
-    g.add_argument("--markets", type=whole, default=d.markets, metavar="N", help="live markets apart from combinations (%(default)s)")
-    g.add_argument("--mve", type=whole, metavar="N", help="live combination markets, KXMVE* (default: a tenth of --markets)")
-    g.add_argument("--history", type=whole, default=d.history, metavar="N", help="markets settled before the start, half of them archived (%(default)s)")
-    g.add_argument("--rate", type=number, default=d.rate, metavar="N", help="frames a second in all, as one full subscriber sees them (%(default)s)")
-    g.add_argument("--determinations-per-minute", type=number, metavar="N", help=f"markets that end ({d.determinations_per_minute})")
-    g.add_argument("--determinations", type=whole, metavar="N", help="at most so many in all; with --duration alone spread over its first 70 %%")
-    g.add_argument("--churn", type=number, default=d.churn_per_minute, metavar="N", help="other lifecycle changes a minute (%(default)s)")
-    g.add_argument("--time-scale", type=number, default=d.time_scale, metavar="X", help="lives run X times as fast (%(default)s)")
-    g.add_argument("--redetermine-share", type=number, default=d.redetermine_share, metavar="P", help="determined twice (%(default)s)")
+    g.add_argument(
+        "--markets",
+        type=whole,
+        default=d.markets,
+        metavar="N",
+        help="live markets apart from combinations (%(default)s)",
+    )
+    g.add_argument(
+        "--mve", type=whole, metavar="N", help="live combination markets, KXMVE* (default: a tenth of --markets)"
+    )
+    g.add_argument(
+        "--history",
+        type=whole,
+        default=d.history,
+        metavar="N",
+        help="markets settled before the start, half of them archived (%(default)s)",
+    )
+    g.add_argument(
+        "--rate",
+        type=number,
+        default=d.rate,
+        metavar="N",
+        help="frames a second in all, as one full subscriber sees them (%(default)s)",
+    )
+    g.add_argument(
+        "--determinations-per-minute",
+        type=number,
+        metavar="N",
+        help=f"markets that end ({d.determinations_per_minute})",
+    )
+    g.add_argument(
+        "--determinations",
+        type=whole,
+        metavar="N",
+        help="at most so many in all; with --duration alone spread over its first 70 %%",
+    )
+    g.add_argument(
+        "--churn",
+        type=number,
+        default=d.churn_per_minute,
+        metavar="N",
+        help="other lifecycle changes a minute (%(default)s)",
+    )
+    g.add_argument(
+        "--time-scale", type=number, default=d.time_scale, metavar="X", help="lives run X times as fast (%(default)s)"
+    )
+    g.add_argument(
+        "--redetermine-share",
+        type=number,
+        default=d.redetermine_share,
+        metavar="P",
+        help="determined twice (%(default)s)",
+    )
     g.add_argument("--paused", action="store_true", help="begin paused (POST /sim/resume)")
 
     g = p.add_argument_group("keys")
     g.add_argument("--key-id", action="append", default=[], metavar="ID", help="repeatable, in pairs with --public-key")
     g.add_argument("--public-key", action="append", default=[], type=Path, metavar="PEM", help="RSA or Ed25519")
-    g.add_argument("--require-auth", action=argparse.BooleanOptionalAction, default=True, help="refuse and count unsigned calls")
-    g.add_argument("--auth-window", type=duration, default=d.auth_window_s, metavar="TIME", help="timestamps off by more expire (5s)")
+    g.add_argument(
+        "--require-auth", action=argparse.BooleanOptionalAction, default=True, help="refuse and count unsigned calls"
+    )
+    g.add_argument(
+        "--auth-window",
+        type=duration,
+        default=d.auth_window_s,
+        metavar="TIME",
+        help="timestamps off by more expire (5s)",
+    )
 
     g = p.add_argument_group("REST")
-    g.add_argument("--rest-rate", type=number, default=d.rest_rate, metavar="N", help="requests a second before 429, 0 no limit (%(default)s)")
-    g.add_argument("--rest-lag", type=duration, default=d.rest_lag_s, metavar="TIME", help="about how long REST lacks a result (1.5s)")
-    g.add_argument("--created-404", type=duration, default=d.created_404_s, metavar="TIME", help="404 for so long after created (500ms)")
-    g.add_argument("--trades-lag", type=duration, default=d.trades_lag_s, metavar="TIME", help="REST trades appear so late (0s)")
-    g.add_argument("--archive-after", type=duration, metavar="TIME", help="settled markets move to the historical tier (60d)")
-    g.add_argument("--rest-dir", type=Path, metavar="DIR", help="serve DIR/markets/T.json verbatim for .../markets/T, and so on")
-    g.add_argument("--body", action="append", default=[], metavar="PATH=FILE[@STATUS]", help="serve FILE verbatim at PATH; repeatable")
+    g.add_argument(
+        "--rest-rate",
+        type=number,
+        default=d.rest_rate,
+        metavar="N",
+        help="requests a second before 429, 0 no limit (%(default)s)",
+    )
+    g.add_argument(
+        "--rest-lag",
+        type=duration,
+        default=d.rest_lag_s,
+        metavar="TIME",
+        help="about how long REST lacks a result (1.5s)",
+    )
+    g.add_argument(
+        "--created-404",
+        type=duration,
+        default=d.created_404_s,
+        metavar="TIME",
+        help="404 for so long after created (500ms)",
+    )
+    g.add_argument(
+        "--trades-lag", type=duration, default=d.trades_lag_s, metavar="TIME", help="REST trades appear so late (0s)"
+    )
+    g.add_argument(
+        "--archive-after", type=duration, metavar="TIME", help="settled markets move to the historical tier (60d)"
+    )
+    g.add_argument(
+        "--rest-dir", type=Path, metavar="DIR", help="serve DIR/markets/T.json verbatim for .../markets/T, and so on"
+    )
+    g.add_argument(
+        "--body",
+        action="append",
+        default=[],
+        metavar="PATH=FILE[@STATUS]",
+        help="serve FILE verbatim at PATH; repeatable",
+    )
 
     g = p.add_argument_group("WebSocket")
-    g.add_argument("--max-markets-per-sub", type=whole, default=d.max_markets_per_sub, metavar="N", help="beyond: error 26 (%(default)s)")
-    g.add_argument("--max-commands-per-s", type=whole, default=d.max_commands_per_s, metavar="N", help="per subscription, beyond: error 27 (%(default)s)")
-    g.add_argument("--reply-jitter-ms", type=number, default=d.reply_jitter_ms, metavar="MS", help="commands are handled in any order within so long (%(default)s)")
-    g.add_argument("--send-buffer", type=whole, default=d.send_buffer_bytes, metavar="BYTES", help="unread bytes before error 25 (64 MiB)")
+    g.add_argument(
+        "--max-markets-per-sub",
+        type=whole,
+        default=d.max_markets_per_sub,
+        metavar="N",
+        help="beyond: error 26 (%(default)s)",
+    )
+    g.add_argument(
+        "--max-commands-per-s",
+        type=whole,
+        default=d.max_commands_per_s,
+        metavar="N",
+        help="per subscription, beyond: error 27 (%(default)s)",
+    )
+    g.add_argument(
+        "--reply-jitter-ms",
+        type=number,
+        default=d.reply_jitter_ms,
+        metavar="MS",
+        help="commands are handled in any order within so long (%(default)s)",
+    )
+    g.add_argument(
+        "--send-buffer",
+        type=whole,
+        default=d.send_buffer_bytes,
+        metavar="BYTES",
+        help="unread bytes before error 25 (64 MiB)",
+    )
     g.add_argument("--ping-every", type=duration, default=d.ping_every_s, metavar="TIME", help="(10s)")
 
     g = p.add_argument_group("ledger, replay, faults")
-    g.add_argument("--ledger", type=Path, metavar="FILE", help="every frame sent, JSON lines (without it the last --keep-frames in memory)")
+    g.add_argument(
+        "--ledger",
+        type=Path,
+        metavar="FILE",
+        help="every frame sent, JSON lines (without it the last --keep-frames in memory)",
+    )
     g.add_argument("--keep-frames", type=whole, default=d.keep_frames, metavar="N")
     g.add_argument("--keep-trades", type=whole, default=d.keep_trades, metavar="N")
-    g.add_argument("--replay", type=Path, metavar="FILE", help="recorded frames, one a line, sent as they are on their channel")
+    g.add_argument(
+        "--replay", type=Path, metavar="FILE", help="recorded frames, one a line, sent as they are on their channel"
+    )
     g.add_argument("--renumber", action="store_true", help="replay under live sids and seqs")
-    g.add_argument("--replay-rate", type=number, default=d.replay_rate, metavar="N", help="frames a second (%(default)s)")
-    g.add_argument("--fault", action="append", default=[], metavar="JSON", help='as POST /sim/fault, with "at_s"; repeatable')
+    g.add_argument(
+        "--replay-rate", type=number, default=d.replay_rate, metavar="N", help="frames a second (%(default)s)"
+    )
+    g.add_argument(
+        "--fault", action="append", default=[], metavar="JSON", help='as POST /sim/fault, with "at_s"; repeatable'
+    )
     return p
 
 
@@ -164,9 +283,9 @@ def check_files(s: Settings) -> None:
             auth.load_public_key(path.read_bytes())
         except (OSError, ValueError) as e:
             raise SettingsError(f"--public-key of {key_id}: {e}") from None
-    for path in (s.cert, s.key, s.replay, *(b[2] for b in s.bodies)):
-        if path is not None and not path.is_file():
-            raise SettingsError(f"no such file: {path}")
+    for file in (s.cert, s.key, s.replay, *(b[2] for b in s.bodies)):
+        if file is not None and not file.is_file():
+            raise SettingsError(f"no such file: {file}")
     if s.rest_dir is not None and not s.rest_dir.is_dir():
         raise SettingsError(f"no such folder: {s.rest_dir}")
     if s.ledger is not None and not s.ledger.parent.is_dir():

@@ -83,7 +83,11 @@ class Control:
         low = int(request.query.get("min_us", 0))
         high = int(request.query.get("max_us", 1 << 62))
         return reply(
-            [{**bodies.trade(t), "created_us": t.created_us} for t in self.world.tape.trades if low <= t.created_us <= high]
+            [
+                {**bodies.trade(t), "created_us": t.created_us}
+                for t in self.world.tape.trades
+                if low <= t.created_us <= high
+            ]
         )
 
     async def settlements(self, request: web.Request) -> web.Response:

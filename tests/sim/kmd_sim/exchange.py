@@ -1,4 +1,4 @@
-"""The exchange in one process: the world, its lives, the connections that listen, the ledger. One event loop owns it."""
+"""The exchange in one process: world, lives, connections that listen, ledger. One event loop owns it."""
 
 import time
 from collections import Counter
@@ -9,7 +9,7 @@ from kmd_sim import messages
 from kmd_sim.faults import Faults
 from kmd_sim.fmt import SECOND
 from kmd_sim.ledger import Ledger
-from kmd_sim.lives import Lives, LifeSettings
+from kmd_sim.lives import LifeSettings, Lives
 from kmd_sim.model import Market
 from kmd_sim.session import Limits
 from kmd_sim.settings import Settings

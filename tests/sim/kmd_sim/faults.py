@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from kmd_sim.auth import BODIES, Verdict
+
 HANDSHAKE_BODIES = {
     401: b'{"code":"token_authentication_failure"}',
     403: b'{"error":{"code":"forbidden","message":"forbidden"}}',
@@ -12,7 +14,7 @@ HANDSHAKE_BODIES = {
     503: b'{"error":{"code":"service_unavailable","message":"service unavailable"}}',
 }
 REST_BODIES = {
-    401: b'{"error":{"code":"authentication_error","message":"authentication_error","details":"INCORRECT_API_KEY_SIGNATURE"}}',
+    401: BODIES[Verdict.BAD_SIGNATURE],
     403: b'{"error":{"code":"forbidden","message":"forbidden"}}',
     404: b'{"error":{"code":"not_found","message":"not found"}}',
     429: b'{"error":"too many requests"}',

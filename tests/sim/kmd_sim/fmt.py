@@ -1,6 +1,6 @@
 """Text forms of the wire: prices in 1/10000 dollar, counts in 1/100 contract, times in microseconds."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 DOLLAR = 10_000
 SECOND = 1_000_000
@@ -33,7 +33,7 @@ def rfc3339(us: int) -> str:
     sec, frac = divmod(us, SECOND)
     cached, text = _second_cache
     if cached != sec:
-        text = datetime.fromtimestamp(sec, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+        text = datetime.fromtimestamp(sec, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         _second_cache = (sec, text)
     if frac == 0:
         return text + "Z"
@@ -45,4 +45,4 @@ def seconds(us: int) -> int:
 
 
 def utc(us: int) -> datetime:
-    return datetime.fromtimestamp(us / SECOND, timezone.utc)
+    return datetime.fromtimestamp(us / SECOND, UTC)

@@ -1,7 +1,7 @@
 """Lives of markets: created, opened, paused, closed in silence, determined (perhaps twice), settled. Pure, seeded.
 
-A heap holds what is due. `step(now)` does it through the world, which says what is to be said. REST's view (Market.shown)
-follows the truth with a lag, as the real one does.
+A heap holds what is due. `step(now)` does it through the world, which says what is to be said. REST's view
+(Market.shown) follows the truth with a lag, as the real one does.
 """
 
 import heapq
@@ -86,7 +86,9 @@ class Lives:
         event, ticker, spec = w.take_spec(mve=False)
         days = rng.randrange(70, 90) if i % 2 else rng.randrange(1, 40)
         settled = w.start_us - days * DAY + rng.randrange(SECOND)
-        m = w.add_market(event, ticker, spec, settled - 9 * DAY, settled - 8 * DAY, settled // SECOND * SECOND - 600 * SECOND)
+        m = w.add_market(
+            event, ticker, spec, settled - 9 * DAY, settled - 8 * DAY, settled // SECOND * SECOND - 600 * SECOND
+        )
         m.history = True
         self._choose_result(m)
         determined = settled - 300 * SECOND
@@ -267,7 +269,9 @@ class Lives:
             m.updated_us = now
             self.world.empty_book(m, now)
 
-    def determine(self, m: Market, now: int, result: str | None = None, value: int | None = None, settle: bool = True) -> None:
+    def determine(
+        self, m: Market, now: int, result: str | None = None, value: int | None = None, settle: bool = True
+    ) -> None:
         """Say the result; then dispute it at times; then settle. REST knows later (`rest_lag_s`)."""
         if m.status == "finalized":
             return

@@ -115,9 +115,7 @@ def life(m: Market, event_type: str, **members: Any) -> str:
 
 def determined(m: Market, us: int) -> str:
     assert m.value is not None
-    return life(
-        m, "determined", result=m.result, determination_ts=us // 1_000_000, settlement_value=price(m.value)
-    )
+    return life(m, "determined", result=m.result, determination_ts=us // 1_000_000, settlement_value=price(m.value))
 
 
 def event_lifecycle(e: Event) -> str:

@@ -92,7 +92,6 @@ class Market:
     slot: int = -1
     volume: int = 0
     open_interest: int = 0
-    notional: int = 0
     last_price: int = 0
     last_size: int = 0
     previous_price: int = 0

@@ -34,7 +34,9 @@ def limit(query: Mapping[str, str], what: str, default: int, maximum: int, minim
     try:
         value = int(raw)
     except ValueError:
-        raise BadQuery(f"Parameter validation failed for {what}: strconv.ParseInt: parsing {raw!r}: invalid syntax") from None
+        raise BadQuery(
+            f"Parameter validation failed for {what}: strconv.ParseInt: parsing {raw!r}: invalid syntax"
+        ) from None
     tag = "lte" if value > maximum else "gte" if value < minimum else None
     if tag:
         raise BadQuery(
@@ -97,9 +99,7 @@ def market_filter(query: Mapping[str, str]) -> Callable[[Market], bool]:
     mve = query.get("mve_filter", "")
     if mve not in ("", "only", "exclude"):
         raise BadQuery("Parameter validation failed for GetMarkets: mve_filter must be only or exclude")
-    ranges = {
-        name: (seconds_us(query, f"min_{name}_ts"), seconds_us(query, f"max_{name}_ts")) for name in FAMILIES
-    }
+    ranges = {name: (seconds_us(query, f"min_{name}_ts"), seconds_us(query, f"max_{name}_ts")) for name in FAMILIES}
     used = [name for name, (low, high) in ranges.items() if low is not None or high is not None]
     if len(used) > 1 or (used and status not in FAMILIES[used[0]]):
         raise BadQuery("Parameter validation failed for GetMarkets: incompatible timestamp filters")

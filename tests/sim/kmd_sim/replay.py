@@ -91,18 +91,15 @@ class Replay:
         if self.live_numbers and head:
             if sub is None:
                 msg = head.get("msg")
-                named = msg.get("channel") if isinstance(msg, dict) else None
-                known = isinstance(named, str) and named in CHANNELS
-                sub = c.session.subs.get(named) if known else next(iter(c.session.subs.values()))
+                named = str(msg.get("channel")) if isinstance(msg, dict) else ""
+                sub = c.session.subs.get(named) if named in CHANNELS else next(iter(c.session.subs.values()))
             if sub is not None:
                 seq = sub.next_seq() if isinstance(head.get("seq"), int) else None
                 line = renumber(line, sub.sid, seq)
                 head = envelope_of(line)
         sid, seq = head.get("sid"), head.get("seq")
-        type_ = head.get("type") if isinstance(head.get("type"), str) else ""
+        type_ = str(head.get("type", ""))
         c.queue.append(
-            Out(
-                type_, channel, sid if isinstance(sid, int) else None, seq if isinstance(seq, int) else None, line
-            )
-        )  # fmt: skip
+            Out(type_, channel, sid if isinstance(sid, int) else None, seq if isinstance(seq, int) else None, line)
+        )
         self.sent += 1

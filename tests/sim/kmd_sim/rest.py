@@ -80,7 +80,8 @@ class Rest:
 
     def answer(self, endpoint: str, ticker: str | None, q: Mapping[str, str]) -> Answer:
         try:
-            return getattr(self, "_" + endpoint)(ticker, q)
+            found: Answer = getattr(self, "_" + endpoint)(ticker, q)
+            return found
         except query.BadQuery as e:
             return Answer(400, orjson.dumps({"msg": str(e)}))
 

@@ -115,8 +115,9 @@ class Session:
     # -- frames of the world ------------------------------------------------------------------------------------
 
     def wants(self, channel: str, ticker: str) -> Subscription | None:
+        """Frames of events have no market; they go to all of their channel."""
         sub = self.subs.get(channel)
-        if sub is None or not (sub.everything or ticker in sub.markets):
+        if sub is None or not (sub.everything or not ticker or ticker in sub.markets):
             return None
         return sub
 
@@ -254,9 +255,8 @@ class Session:
 
     def _ok(self, sub: Subscription, id_: int | None, now_ms: int) -> Out:
         seq = sub.next_seq()
-        if not sub.skip_ack:
-            msg = text({"market_tickers": sorted(sub.markets)})
-        else:
+        msg: str | None = text({"market_tickers": sorted(sub.markets)})
+        if sub.skip_ack:
             msg = "{}" if sub.sid % 2 else None
         return Out("ok", sub.channel, sub.sid, seq, envelope.reply("ok", now_ms, id_, sub.sid, seq, msg))
 

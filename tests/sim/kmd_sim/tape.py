@@ -26,10 +26,15 @@ class Tape:
             self.first += cut
 
     def page(
-        self, limit: int, before: int | None = None, min_us: int | None = None, max_us: int | None = None,
-        ticker: str | None = None, block: bool | None = None,
+        self,
+        limit: int,
+        before: int | None = None,
+        min_us: int | None = None,
+        max_us: int | None = None,
+        ticker: str | None = None,
+        block: bool | None = None,
     ) -> tuple[list[Trade], int | None]:
-        """Newest first; `before` is the number under which to go on. Second result: the next `before`, or None."""  # fmt: skip
+        """Newest first; `before` is the number under which to go on. Second result: the next `before`, or None."""
         high = len(self.trades) if max_us is None else bisect_right(self.times, max_us)
         if before is not None:
             high = min(high, before - self.first)

@@ -25,7 +25,6 @@ class WorldSettings:
     rate: float = 50.0
     trade_share: float = 0.1
     keep_trades: int = 1_000_000
-    created_404_s: float = 0.5
 
 
 class World:
@@ -121,7 +120,9 @@ class World:
 
     # -- what happens -------------------------------------------------------------------------------------------
 
-    def emit(self, channel: str, type_: str, m: Market | None, msg: str, msg_yes: str | None = None, turn: int = 0) -> None:
+    def emit(
+        self, channel: str, type_: str, m: Market | None, msg: str, msg_yes: str | None = None, turn: int = 0
+    ) -> None:
         self.counts[type_] += 1
         self.out.append(Emission(channel, type_, m.ticker if m else "", msg, msg_yes, turn))
 
@@ -208,7 +209,6 @@ class World:
         m.last_price, m.last_size = yes_price, qty
         m.volume += qty
         m.open_interest += qty // 2
-        m.notional += qty
         t = Trade(self.catalog.uuid(), m.ticker, yes_price, qty, taker, self.rng.random() < 0.01, us)
         self.tape.add(t)
         turn = self.turn()

@@ -62,14 +62,13 @@ class Connection:
     # -- frames of the world ------------------------------------------------------------------------------------
 
     def publish(self, emissions: list[Emission], now_ms: int) -> None:
-        subs = self.session.subs
-        if not subs:
+        if not self.session.subs:
             return
-        queue = self.queue
+        wants, queue = self.session.wants, self.queue
         tampered = bool(self.skip or self.duplicate)
         for e in emissions:
-            sub = subs.get(e.channel)
-            if sub is None or not (sub.everything or not e.ticker or e.ticker in sub.markets):
+            sub = wants(e.channel, e.ticker)
+            if sub is None:
                 continue
             msg = e.msg_yes if sub.use_yes_price and e.msg_yes is not None else e.msg
             seq = sub.next_seq()

@@ -19,7 +19,9 @@ def test_help_and_version() -> None:
     assert kmd_sim("--version").stdout.startswith("kmd-sim ")
 
 
-@pytest.mark.parametrize("bad", [["--nope"], ["--listen", "here"], ["--rate", "-1"], ["--markets", "x"], ["--duration", "3w"]])
+@pytest.mark.parametrize(
+    "bad", [["--nope"], ["--listen", "here"], ["--rate", "-1"], ["--markets", "x"], ["--duration", "3w"]]
+)
 def test_bad_usage(bad: list[str]) -> None:
     done = kmd_sim(*bad)
     assert done.returncode == 64

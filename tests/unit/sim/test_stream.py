@@ -120,7 +120,9 @@ def test_commands_at_once_are_answered_in_any_order(start_sim: StartSim) -> None
         wire, tickers = await capture(client)
         for i, ticker in enumerate(tickers):
             await wire.say("update_subscription", 100 + i, sid=5, action="get_snapshot", market_tickers=[ticker])
-        answers = await until(lambda: len(found := [f["id"] for f in wire.of("orderbook_snapshot") if "id" in f]) == 30 and found)
+        answers = await until(
+            lambda: len(found := [f["id"] for f in wire.of("orderbook_snapshot") if "id" in f]) == 30 and found
+        )
         assert answers != sorted(answers) and sorted(answers) == list(range(100, 130))
         assert wire.seqs(5) == list(range(1, 61))
 
