@@ -109,7 +109,7 @@ static void run(struct kmd_app *app, void *service)
 	enum kmd_verdict v = KMD_APP_MORE;
 
 	ready_phase(&app->ready, NULL);
-	while (signals_count() == 0 && v != KMD_APP_FATAL) {
+	while (!signals_came() && v != KMD_APP_FATAL) {
 		struct kmd_tick t = tick_now(app, KMD_PHASE_RUN, (struct kmd_mono){0});
 		v = app->ops->step(service, &t);
 	}

@@ -16,7 +16,7 @@
  *   --help --version --check --print  ->  answer, exit
  *   settings invalid                  ->  one line, 78
  *   init -> RUN: step, step, ...  -- SIGTERM/SIGINT or step's verdict -->  DRAIN: step until DONE or deadline  -> fini
- *   a second signal exits at once with 70
+ *   a second signal, at least a second after the first, exits at once with 70
  *
  * The main loop's turn is the heart beat of /livez: step must return within a second.
  */

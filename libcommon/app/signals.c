@@ -12,11 +12,16 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "kmd_time.h"
+
+#define SAME_NS KMD_NS_PER_S
+
 /* One process has one set of signals. */
 static struct {
-	atomic_int count;
+	atomic_bool came;
 	int signal_fd, stop_fd;
 	const char *program;
+	struct kmd_mono first; /* of the thread */
 	pthread_t thread;
 	bool running;
 } self = {.signal_fd = -1, .stop_fd = -1};
@@ -48,6 +53,17 @@ static void leave_at_once(void)
 	_exit(KMD_EXIT_SOFTWARE);
 }
 
+/* Ctrl-C reaches a whole group, and its supervisor often sends SIGTERM right behind it: that is one request. */
+static void take_signal(struct kmd_mono now)
+{
+	if (!atomic_load(&self.came)) {
+		self.first = now;
+		atomic_store(&self.came, true);
+	} else if (now.ns - self.first.ns >= SAME_NS) {
+		leave_at_once();
+	}
+}
+
 static void *watch(void *arg)
 {
 	struct pollfd fds[2] = {{.fd = self.signal_fd, .events = POLLIN}, {.fd = self.stop_fd, .events = POLLIN}};
@@ -58,8 +74,7 @@ static void *watch(void *arg)
 			continue;
 		if (read(self.signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 			continue;
-		if (atomic_fetch_add(&self.count, 1) > 0)
-			leave_at_once();
+		take_signal(kmd_mono_now());
 	}
 	return arg;
 }
@@ -68,7 +83,7 @@ int signals_start(const char *program, struct kmd_err *err)
 {
 	const sigset_t set = stop_signals();
 
-	atomic_store(&self.count, 0);
+	atomic_store(&self.came, false);
 	self.program = program;
 	self.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	self.stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -79,9 +94,9 @@ int signals_start(const char *program, struct kmd_err *err)
 	return e ? kmd_err_set(err, KMD_EFAULT, "cannot start a thread for signals: %s", strerror(e)) : 0;
 }
 
-int signals_count(void)
+bool signals_came(void)
 {
-	return atomic_load(&self.count);
+	return atomic_load(&self.came);
 }
 
 void signals_stop(void)

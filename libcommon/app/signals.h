@@ -1,6 +1,8 @@
 #ifndef SIGNALS_H
 #define SIGNALS_H
 
+#include <stdbool.h>
+
 #include "kmd_err.h"
 
 /*
@@ -10,10 +12,13 @@
 
 /** Before any other thread, which inherits the mask. */
 void signals_block(void);
-/** Starts the thread; the second signal from here on ends the process with KMD_EXIT_SOFTWARE. @program kept. */
+/**
+ * Starts the thread; a second signal, a second or more after the first, ends the process with KMD_EXIT_SOFTWARE.
+ * @program kept.
+ */
 int signals_start(const char *program, struct kmd_err *err) KMD_MUST_CHECK;
-/** How many came since signals_start. Any thread. */
-int signals_count(void);
+/** Has one come since signals_start? Any thread. */
+bool signals_came(void);
 void signals_stop(void);
 
 #endif
