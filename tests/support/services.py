@@ -144,8 +144,9 @@ def stop_all(services: Iterable[Service]) -> None:
     faults = []
     for one in running:
         try:
-            code = one.process.stop(timeout=40)
+            code = one.process.wait(timeout=40)  # asked already: a second SIGTERM would mean at once
         except Failure as hung:
+            one.process.kill()
             faults.append(str(hung))
             continue
         if code != 0:
