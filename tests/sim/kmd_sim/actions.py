@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from kmd_sim.exchange import Exchange
 
 
+DROP_AGAIN_S = 0.2
+
+
 class FaultError(ValueError):
     pass
 
@@ -22,15 +25,24 @@ class FaultError(ValueError):
 
 
 def drop(exchange: "Exchange", spec: dict[str, Any]) -> None:
-    """Now, or `times` times at random moments within the next `within_s` seconds (each of all connections of then)."""
+    """Now, or `times` times at random moments of the next `within_s` seconds: whoever is connected then."""
     times, within = int(spec.get("times", 0)), float(spec.get("within_s", 0))
     if times <= 0:
         for connection in exchange.chosen(spec.get("conn")):
+            exchange.drops += 1
             connection.drop("fault: dropped", spec.get("code"))
         return
     loop = asyncio.get_running_loop()
     for _ in range(times):
-        loop.call_later(exchange.rng.random() * within, drop, exchange, {**spec, "times": 0})
+        loop.call_later(exchange.rng.random() * within, drop_somebody, exchange, {**spec, "times": 0})
+
+
+def drop_somebody(exchange: "Exchange", spec: dict[str, Any]) -> None:
+    """When nobody is there, wait until somebody is: a drop that is asked for happens."""
+    if exchange.chosen(spec.get("conn")):
+        drop(exchange, spec)
+    elif "conn" not in spec:
+        asyncio.get_running_loop().call_later(DROP_AGAIN_S, drop_somebody, exchange, spec)
 
 
 def freeze(exchange: "Exchange", spec: dict[str, Any]) -> None:

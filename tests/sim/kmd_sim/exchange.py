@@ -51,6 +51,7 @@ class Exchange:
         self.requests: Counter[str] = Counter()
         self.auth: Counter[str] = Counter()
         self.by_market: dict[str, Counter[str]] = {}
+        self.drops = 0
         self._last_conn = 0
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -147,4 +148,5 @@ class Exchange:
             "rest_faults": [{"endpoint": f.endpoint, "mode": f.mode, "hits": f.hits} for f in self.faults.rest],
             "connections": [c.describe() for c in self.connections.values()],
             "connections_total": self._last_conn,
+            "drops": self.drops,
         }

@@ -201,6 +201,19 @@ def test_drop_and_dial_again(start_sim: StartSim) -> None:
     run(client, body)
 
 
+def test_drops_that_are_asked_for_happen(start_sim: StartSim) -> None:
+    client = start_sim(markets=3, rate=100)
+
+    async def body(client: Client) -> None:
+        client.sim.fault("drop", times=5, within_s=0.1)
+        for _ in range(5):
+            wire = await client.dial()
+            await asyncio.wait_for(wire.closed.wait(), 10)
+        assert client.sim.stats()["drops"] == 5
+
+    run(client, body)
+
+
 def test_skipped_frames_leave_a_hole_and_are_in_the_truth(start_sim: StartSim) -> None:
     client = start_sim(markets=10, rate=500)
 
