@@ -32,7 +32,7 @@ static const struct preset defaults[] = {
     {"fetch.max.bytes", "69206016", CONSUMERS},
     {"queued.max.messages.kbytes", "65536", CONSUMERS},
     {"session.timeout.ms", "10000", GROUP},
-    {"heartbeat.interval.ms", "3000", GROUP},
+    {"heartbeat.interval.ms", "1000", GROUP},
     {"max.poll.interval.ms", "300000", GROUP},
 };
 

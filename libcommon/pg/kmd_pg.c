@@ -312,6 +312,10 @@ int kmd_pg_copy(struct kmd_pg *pg, const char *sql, struct kmd_str data, int64_t
 	PGresult *result = PQexec(pg->conn, sql);
 	bool sent;
 
+	if (succeeded(result)) {
+		PQclear(result);
+		return kmd_err_set(err, KMD_EFAULT, "not a COPY ... FROM STDIN");
+	}
 	if (PQresultStatus(result) != PGRES_COPY_IN)
 		return failed(pg, result, err);
 	PQclear(result);
