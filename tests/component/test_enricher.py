@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ class Bench:
     def __init__(self, start: StartService, kafka: SharedKafka, prefix: str, exchange: Exchange, folder: Path) -> None:
         self.kafka, self.prefix, self.exchange = kafka, prefix, exchange
         self.key = keys.rsa_key(folder, "enricher-key")
+        self.group = prefix + "group"
         self._start = start
-        self._offset = 0
 
     def start(self, ready: bool = True, **settings: str) -> Service:
         one = self._start(
@@ -37,6 +37,7 @@ class Bench:
                 "KMD_TOPIC_PARTITIONS": "2",
                 "KALSHI_REST_BASE_URL": self.exchange.url,
                 "KALSHI_API_KEY_ID": "key-1",
+                "KMD_ENRICHER_GROUP": self.group,
                 "KALSHI_PRIVATE_KEY_FILE": str(self.key.private),
                 "KMD_ENRICHER_SETTLEMENT_RETRY": "500ms",
                 "KMD_ENRICHER_RATE": "200",
@@ -53,10 +54,13 @@ class Bench:
         self.raw(value, msg.get("market_ticker") or msg.get("event_ticker", ""), type_, at)
         return value
 
+    def frames(self, msgs: Iterable[dict[str, Any]]) -> None:
+        """Several at once, in order."""
+        told = [(json.dumps({"type": "market_lifecycle_v2", "sid": 3, "msg": m}).encode(), m["market_ticker"]) for m in msgs]
+        consume.produce(self.kafka.bootstrap, self.topic("lifecycle"), [outgoing(value, key) for value, key in told])
+
     def raw(self, value: bytes, key: str, type_: str, at: float | None = None) -> None:
-        recv_ns = str(int((time.time() if at is None else at) * 1e9)).encode()
-        headers = (("lineage", b"17"), ("type", type_.encode()), ("recv_ns", recv_ns))
-        consume.produce(self.kafka.bootstrap, self.topic("lifecycle"), [Outgoing(value, key.encode(), headers)])
+        consume.produce(self.kafka.bootstrap, self.topic("lifecycle"), [outgoing(value, key, type_, at)])
 
     def feed(self, **record: Any) -> None:
         record.setdefault("group", "g")
@@ -90,7 +94,7 @@ class Bench:
         from confluent_kafka import Consumer, TopicPartition
 
         names = [TopicPartition(self.topic("lifecycle"), p) for p in consume.watermarks(self.kafka.bootstrap, self.topic("lifecycle"))]
-        group = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "kmd-enricher"})
+        group = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": self.group})
         try:
             return sum(max(0, tp.offset) for tp in group.committed(names, timeout=10))
         finally:
@@ -98,6 +102,11 @@ class Bench:
 
     def wait_committed(self, count: int) -> None:
         wait_until(f"{count} offsets of lifecycle committed", lambda: self.committed() >= count)
+
+
+def outgoing(value: bytes, key: str, type_: str = "market_lifecycle_v2", at: float | None = None) -> Outgoing:
+    recv_ns = str(int((time.time() if at is None else at) * 1e9)).encode()
+    return Outgoing(value, key.encode(), (("lineage", b"17"), ("type", type_.encode()), ("recv_ns", recv_ns)))
 
 
 def rfc3339(at: float) -> str:
@@ -245,9 +254,7 @@ def test_one_settlement_fetch_at_a_time(bench: Bench) -> None:
 
     bench.exchange.rule(f"/markets/{M}", slow)
     bench.start()
-    for ts in range(1795341000, 1795341005):
-        bench.frame(is_determined(M, ts))
-    bench.frame(is_settled(M))
+    bench.frames([*(is_determined(M, ts) for ts in range(1795341000, 1795341005)), is_settled(M)])
     wait_until("both", lambda: {r["trigger"] for r in bench.records("settlements", M)} >= {"determined", "settled"})
     bench.wait_committed(6)
     assert all(f"/markets/{M}" not in r.beside for r in bench.exchange.asked(f"/markets/{M}"))
@@ -315,10 +322,8 @@ def test_throttling_slows_everything(bench: Bench) -> None:
         return 429, {"error": "too many requests"}
 
     bench.exchange.rule_for_all(throttle)
-    for ticker in tickers:
-        bench.frame(is_determined(ticker))
-    for ticker in tickers:
-        bench.wait("settlements", ticker)
+    bench.frames(is_determined(ticker) for ticker in tickers)
+    bench.wait("settlements", None, len(tickers))
     after = sorted(r.at - refused_at[0] for r in bench.exchange.requests if r.at > refused_at[0])
     # what was under way may still arrive, then nothing for the length of the pause
     assert max(later - earlier for earlier, later in zip([0.0, *after], after, strict=False)) >= 0.4
@@ -406,9 +411,8 @@ def test_one_event_is_not_fetched_for_each_of_its_markets(bench: Bench) -> None:
     bench.start()
     for ticker in tickers:
         bench.exchange.add(ticker, E, S)
-        bench.frame(created(ticker, E))
-    for ticker in tickers:
-        bench.wait("markets", ticker)
+    bench.frames(created(ticker, E) for ticker in tickers)
+    bench.wait("markets", None, len(tickers))
     bench.wait_committed(30)
     assert len(bench.exchange.asked(f"/events/{E}")) == 1
     assert len(bench.exchange.asked(f"/series/{S}")) == 1

@@ -8,7 +8,6 @@
 #include "kmd_time.h"
 #include "settle.h"
 
-#define EVENT_FRAME_SERIES_FRESH_NS ENRICH_EVENT_FRESH_NS
 #define PRUNE_MAX 65536 /* forgotten in one pass */
 
 static void free_values(struct kmd_map *m, bool parents)
@@ -158,6 +157,19 @@ static void apply_parent(
 		    p, ticker, kmd_json_text(kmd_json_get(record, "series_ticker"), &p->arena));
 }
 
+/* Which frames a record answers is told by its trigger, whatever else its body shows. */
+static void note_trigger(struct enrich_market *m, struct kmd_str trigger, int64_t known_ns, int64_t determined_ns)
+{
+	if (kmd_str_eqz(trigger, "settled") && known_ns > m->known_settled_ns)
+		m->known_settled_ns = known_ns;
+	if (!kmd_str_eqz(trigger, "determined"))
+		return;
+	if (known_ns > m->known_determined_ns)
+		m->known_determined_ns = known_ns;
+	if (determined_ns > m->recorded_ns)
+		m->recorded_ns = determined_ns;
+}
+
 static void apply_settlement(struct enrich_published *p, struct kmd_json_val record)
 {
 	struct kmd_settlement_data d;
@@ -176,14 +188,12 @@ static void apply_settlement(struct enrich_published *p, struct kmd_json_val rec
 		return;
 	m = make_market(p, d.market_ticker);
 	enrich_published_learn_determined(p, d.market_ticker, determined_ns);
-	if (determined_ns > m->recorded_ns)
-		m->recorded_ns = determined_ns;
+	note_trigger(m, d.trigger, known_ns, determined_ns);
 	if (known_ns < m->known_ns)
 		return;
 	m->known_ns = known_ns;
 	m->settled_ns = settled_ns;
 	m->outcome = enrich_outcome_hash(&d);
-	m->for_settled = settled_ns != 0 || kmd_str_eqz(d.trigger, "settled");
 }
 
 void enrich_published_apply(struct enrich_published *p, enum kmd_topic topic, struct kmd_str key, struct kmd_str value)
@@ -226,8 +236,10 @@ bool enrich_published_parent_changed(
 {
 	struct enrich_parent *e = enrich_published_parent(p, topic, ticker);
 
-	if (!e || e->hash != hash)
+	if (!e || e->hash != hash) {
+		make_parent(p, topic, ticker)->seen_ns = fetched_ns;
 		return true;
+	}
 	if (fetched_ns > e->fetched_ns)
 		e->fetched_ns = fetched_ns;
 	return false;
@@ -248,20 +260,30 @@ bool enrich_published_has_market(const struct enrich_published *p, const struct 
 	return m && m->hash && m->fetched_ns > c->recv_ns + ENRICH_STALE_NS;
 }
 
-bool enrich_published_has_event(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker)
+/* Is a sight of an event or series at @at_ns late enough for the frame? */
+static bool will_do(enum kmd_topic topic, const struct enrich_cause *c, int64_t at_ns)
 {
-	const struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_EVENTS, ticker);
-	int64_t margin_ns = c->what & ENRICH_WANT_FRESH_EVENT ? ENRICH_STALE_NS : -ENRICH_EVENT_FRESH_NS;
+	bool anew = (c->what & ENRICH_WANT_FRESH_EVENT) != 0;
 
-	return e && e->hash && e->fetched_ns > c->recv_ns + margin_ns;
+	if (topic == KMD_TOPIC_EVENTS)
+		return at_ns > c->recv_ns + (anew ? ENRICH_STALE_NS : -ENRICH_EVENT_FRESH_NS);
+	return at_ns > c->recv_ns - (anew ? ENRICH_EVENT_FRESH_NS : ENRICH_SERIES_FRESH_NS);
 }
 
-bool enrich_published_has_series(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker)
+bool enrich_published_has_parent(
+    const struct enrich_published *p, enum kmd_topic topic, const struct enrich_cause *c, struct kmd_str ticker)
 {
-	const struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_SERIES, ticker);
-	int64_t fresh_ns = c->what & ENRICH_WANT_FRESH_EVENT ? EVENT_FRAME_SERIES_FRESH_NS : ENRICH_SERIES_FRESH_NS;
+	const struct enrich_parent *e = enrich_published_parent(p, topic, ticker);
 
-	return e && e->hash && e->fetched_ns > c->recv_ns - fresh_ns;
+	return e && e->hash && will_do(topic, c, e->fetched_ns);
+}
+
+bool enrich_published_saw_parent(
+    const struct enrich_published *p, enum kmd_topic topic, const struct enrich_cause *c, struct kmd_str ticker)
+{
+	const struct enrich_parent *e = enrich_published_parent(p, topic, ticker);
+
+	return e && will_do(topic, c, e->seen_ns);
 }
 
 bool enrich_published_has_settlement(
@@ -269,11 +291,11 @@ bool enrich_published_has_settlement(
 {
 	const struct enrich_market *m = enrich_published_market(p, ticker);
 
-	if (!m || !m->outcome || m->known_ns <= c->recv_ns)
+	if (!m)
 		return false;
 	if (c->what & ENRICH_WANT_SETTLED)
-		return m->for_settled;
-	return c->determined_ns == 0 || m->recorded_ns >= c->determined_ns;
+		return m->known_settled_ns > c->recv_ns;
+	return m->known_determined_ns > c->recv_ns && m->recorded_ns >= c->determined_ns;
 }
 
 size_t enrich_published_expired(

@@ -31,17 +31,18 @@ struct enrich_market {
 	int64_t fetched_ns;    /* when that content was last seen at the exchange */
 	int64_t finalized_ns;  /* 0: not finalized */
 	int64_t determined_ns; /* the latest determination that a frame or a record told; 0: none */
-	int64_t recorded_ns;   /* the latest determination that a settlement record told */
+	int64_t recorded_ns;   /* the latest determination that a record triggered by `determined` told */
 	uint64_t outcome;      /* enrich_outcome_hash of the settlement record of the greatest known_at; 0: none */
 	int64_t known_ns;
-	int64_t settled_ns; /* 0: none in that record */
-	bool has_series;    /* the record in `markets` names its series */
-	bool for_settled;   /* a settlement record was triggered by `settled` (or names settled_at) */
+	int64_t settled_ns;                            /* 0: none in that record */
+	bool has_series;                               /* the record in `markets` names its series */
+	int64_t known_determined_ns, known_settled_ns; /* known_at of the last record of that trigger */
 };
 
 struct enrich_parent {
-	uint64_t hash;
-	int64_t fetched_ns;
+	uint64_t hash;       /* content of the record in its topic; 0: none */
+	int64_t fetched_ns;  /* when that content was last seen at the exchange */
+	int64_t seen_ns;     /* when any content was: its record may still be on its way */
 	char *series_ticker; /* of an event, NULL: not known; owned */
 };
 
@@ -70,7 +71,7 @@ void enrich_published_learn_series(
     struct enrich_published *p, struct kmd_str event_ticker, struct kmd_str series_ticker);
 void enrich_published_learn_determined(struct enrich_published *p, struct kmd_str ticker, int64_t determined_ns);
 
-/** Is the body worth a record? If not, its content was seen again at @fetched_ns, which is noted. */
+/** Is the body worth a record? When its content was seen is noted either way. */
 bool enrich_published_market_changed(
     struct enrich_published *p, struct kmd_str ticker, uint64_t hash, bool has_series, int64_t fetched_ns);
 bool enrich_published_parent_changed(
@@ -81,8 +82,11 @@ bool enrich_published_outcome_differs(
 
 /** Is there already what the frame asked for? */
 bool enrich_published_has_market(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
-bool enrich_published_has_event(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
-bool enrich_published_has_series(const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
+bool enrich_published_has_parent(
+    const struct enrich_published *p, enum kmd_topic topic, const struct enrich_cause *c, struct kmd_str ticker);
+/** Idem of an event or series, counting a record that is not acknowledged yet. */
+bool enrich_published_saw_parent(
+    const struct enrich_published *p, enum kmd_topic topic, const struct enrich_cause *c, struct kmd_str ticker);
 bool enrich_published_has_settlement(
     const struct enrich_published *p, const struct enrich_cause *c, struct kmd_str ticker);
 

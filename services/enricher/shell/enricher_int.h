@@ -42,7 +42,8 @@
 /* Label `endpoint` of kmd_enricher_requests_total. */
 #define ENRICH_ENDPOINTS(X) \
 	X(MARKET, "market") \
-	X(EVENT, "event") X(SERIES, "series") X(MARKETS, "markets") X(EVENTS, "events") X(TRADES, "trades") \
+	X(EVENT, "event") \
+	X(SERIES, "series") X(MARKETS, "markets") X(EVENTS, "events") X(TRADES, "trades") \
 	    X(HISTORICAL_MARKET, "historical_market") X(HISTORICAL_TRADES, "historical_trades") X(CUTOFF, "cutoff")
 enum enrich_endpoint {
 #define ENRICH_ENDPOINT_ENUM(name, label) ENRICH_EP_##name,
@@ -190,8 +191,13 @@ void enrich_want_parent(
     struct enricher *e, enum enrich_kind kind, struct kmd_str ticker, enum enrich_lane lane); /* for no frame */
 bool enrich_send_parent(
     struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_json_val body, int64_t received_ns);
-/** Is there nothing to ask for any more? Drops causes that are satisfied. */
-bool enrich_lookup_is_needless(struct enricher *e, struct enrich_job *job);
+/* Is a call needed? Drops causes that are satisfied. */
+enum enrich_need {
+	ENRICH_NEEDED,
+	ENRICH_NEEDLESS,
+	ENRICH_NOT_YET, /* what it asks for was fetched just now: its record is not acknowledged yet */
+};
+enum enrich_need enrich_lookup_need(struct enricher *e, struct enrich_job *job);
 void enrich_lookup_absent(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a);
 
 /* walk.c */

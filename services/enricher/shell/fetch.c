@@ -9,6 +9,7 @@
 #define LOCKED_OUT_FLOOR_NS (INT64_C(1) * 1000000000)
 #define LOCKED_OUT_CAP_NS (INT64_C(60) * 1000000000)
 #define FAILURES_TILL_UNREADY 3
+#define NOT_YET_NS (INT64_C(100) * 1000000)
 
 static enum enrich_endpoint lookup_path(
     struct enricher *e, const char *folder, struct kmd_str ticker, enum enrich_endpoint ep)
@@ -83,18 +84,22 @@ static void start(struct enricher *e, struct enrich_job *job)
 	e->calls[i] = (struct enrich_call){job, ep};
 }
 
-/* True when the job turned out to need no call; it is gone or waits then. */
+/* True when the job turned out to need no call now; it is gone or waits then. */
 static bool is_spared(struct enricher *e, struct enrich_job *job)
 {
-	if (job->kind == ENRICH_JOB_LIST && !enrich_walk_begin(e)) {
-		enrich_sched_unstart(&e->sched);
-		enrich_sched_end(&e->sched, job);
-		return true;
-	}
-	if (job->kind > ENRICH_JOB_SERIES || !enrich_lookup_is_needless(e, job))
+	enum enrich_need need = ENRICH_NEEDED;
+
+	if (job->kind == ENRICH_JOB_LIST)
+		need = enrich_walk_begin(e) ? ENRICH_NEEDED : ENRICH_NEEDLESS;
+	else if (job->kind <= ENRICH_JOB_SERIES)
+		need = enrich_lookup_need(e, job);
+	if (need == ENRICH_NEEDED)
 		return false;
 	enrich_sched_unstart(&e->sched);
-	enrich_sched_end(&e->sched, job);
+	if (need == ENRICH_NEEDLESS)
+		enrich_sched_end(&e->sched, job);
+	else
+		enrich_sched_again(&e->sched, job, (struct kmd_mono){e->mono.ns + NOT_YET_NS});
 	return true;
 }
 

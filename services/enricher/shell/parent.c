@@ -16,7 +16,7 @@ void enrich_want_event(struct enricher *e, struct enrich_cause *c, struct kmd_st
 	if (!(c->what & ENRICH_WANT_EVENT) || (c->what & ENRICH_DID_EVENT) || event.n == 0)
 		return;
 	c->what |= ENRICH_DID_EVENT;
-	if (enrich_published_has_event(&e->published, c, event))
+	if (enrich_published_has_parent(&e->published, KMD_TOPIC_EVENTS, c, event))
 		enrich_want_series(e, c, enrich_published_series_of(&e->published, event), lane);
 	else
 		enrich_job_add(want(e, ENRICH_JOB_EVENT, event, lane), c);
@@ -27,7 +27,7 @@ void enrich_want_series(struct enricher *e, struct enrich_cause *c, struct kmd_s
 	if (!(c->what & ENRICH_WANT_SERIES) || (c->what & ENRICH_DID_SERIES) || series.n == 0)
 		return;
 	c->what |= ENRICH_DID_SERIES;
-	if (!enrich_published_has_series(&e->published, c, series))
+	if (!enrich_published_has_parent(&e->published, KMD_TOPIC_SERIES, c, series))
 		enrich_job_add(want(e, ENRICH_JOB_SERIES, series, lane), c);
 }
 
@@ -45,29 +45,31 @@ void enrich_want_parent(struct enricher *e, enum enrich_kind kind, struct kmd_st
 		want(e, kind, ticker, lane);
 }
 
-static bool is_satisfied(const struct enricher *e, const struct enrich_job *job, const struct enrich_cause *c)
+static enum kmd_topic topic_of(const struct enrich_job *job)
 {
-	switch (job->kind) {
-	case ENRICH_JOB_MARKET:
-		return (c->what & ENRICH_WANT_MARKET) && enrich_published_has_market(&e->published, c, job->key);
-	case ENRICH_JOB_EVENT:
-		return enrich_published_has_event(&e->published, c, job->key);
-	default:
-		return enrich_published_has_series(&e->published, c, job->key);
-	}
+	return job->kind == ENRICH_JOB_EVENT ? KMD_TOPIC_EVENTS : KMD_TOPIC_SERIES;
 }
 
-bool enrich_lookup_is_needless(struct enricher *e, struct enrich_job *job)
+static bool is_satisfied(const struct enricher *e, const struct enrich_job *job, const struct enrich_cause *c)
 {
-	size_t had = job->causes.count, kept = 0;
+	if (job->kind == ENRICH_JOB_MARKET)
+		return (c->what & ENRICH_WANT_MARKET) && enrich_published_has_market(&e->published, c, job->key);
+	return enrich_published_has_parent(&e->published, topic_of(job), c, job->key);
+}
 
-	if (had == 0 && job->kind != ENRICH_JOB_MARKET)
-		return is_known(e, job->kind, job->key);
-	for (size_t i = 0; i < had; i++) {
+/* Causes that are satisfied go; true if all the others wait for a record that is on its way to Kafka. */
+static bool drop_satisfied(struct enricher *e, struct enrich_job *job)
+{
+	bool on_its_way = job->kind != ENRICH_JOB_MARKET && kmd_producer_outstanding(e->producer, NULL) > 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < job->causes.count; i++) {
 		struct enrich_cause *c = job->causes.p[i];
 
 		if (!is_satisfied(e, job, c)) {
 			job->causes.p[kept++] = c;
+			on_its_way =
+			    on_its_way && enrich_published_saw_parent(&e->published, topic_of(job), c, job->key);
 			continue;
 		}
 		if (job->kind == ENRICH_JOB_EVENT)
@@ -75,7 +77,21 @@ bool enrich_lookup_is_needless(struct enricher *e, struct enrich_job *job)
 		enrich_cause_drop(&e->book, c);
 	}
 	job->causes.count = job->covered = kept;
-	return had > 0 && kept == 0;
+	return on_its_way;
+}
+
+enum enrich_need enrich_lookup_need(struct enricher *e, struct enrich_job *job)
+{
+	bool on_its_way;
+
+	if (job->causes.count == 0 && job->kind == ENRICH_JOB_MARKET)
+		return ENRICH_NEEDED;
+	if (job->causes.count == 0)
+		return is_known(e, job->kind, job->key) ? ENRICH_NEEDLESS : ENRICH_NEEDED;
+	on_its_way = drop_satisfied(e, job);
+	if (job->causes.count == 0)
+		return ENRICH_NEEDLESS;
+	return on_its_way ? ENRICH_NOT_YET : ENRICH_NEEDED;
 }
 
 bool enrich_send_parent(
