@@ -27,10 +27,11 @@ CREATE TABLE kalshi.sink_offsets (
 	epoch bigint NOT NULL DEFAULT 1,
 	owner_pid int,
 	owner_start timestamptz,
-	-- The record at next_offset - 1, by which a topic that was made anew is known.
+	-- The record at next_offset - 1 and the topic's id, by which a topic that was made anew is known.
 	last_timestamp_ms bigint,
 	last_hash bigint,
 	last_recv_ns bigint,
+	topic_id text,
 	-- Why the partition is stopped; accepted: start anew at the low watermark (kmd-sink --accept-topic).
 	stopped text,
 	accepted boolean NOT NULL DEFAULT false,

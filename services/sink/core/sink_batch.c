@@ -240,9 +240,10 @@ void sink_batch_add(struct sink_batch *b, struct sink_progress *p, void *handle,
 
 void sink_batch_seal(struct sink_batch *b)
 {
-	for (int t = 0; t < SINK_TABLE_COUNT; t++)
+	for (int t = 0; t < SINK_TABLE_COUNT && !b->sealed; t++)
 		if (b->stream[t].n > 0)
 			sink_encode_tail(&b->stream[t]);
+	b->sealed = true;
 }
 
 /* Everything but the entries. */
@@ -254,7 +255,7 @@ static void forget_rows(struct sink_batch *b)
 	b->listings_count = b->needs_count = 0;
 	b->bytes = 0;
 	b->counts = (struct sink_counts){0};
-	b->rest_trades = false;
+	b->rest_trades = b->sealed = false;
 	kmd_map_fini(&b->trades);
 	b->trades = (struct kmd_map){0};
 	kmd_arena_reset(&b->arena);

@@ -65,6 +65,7 @@ struct sink_batch {
 	struct sink_counts counts;
 	struct kmd_map trades; /* keys of the trades in it */
 	bool rest_trades;      /* trades fetched by REST are in it: likely repetitions */
+	bool sealed;           /* the streams have their ends */
 	struct kmd_arena arena;
 	struct sink_work work;
 };
@@ -78,7 +79,7 @@ bool sink_batch_due(const struct sink_batch *b, const struct sink_limits *limits
  */
 void sink_batch_add(struct sink_batch *b, struct sink_progress *p, void *handle, const struct sink_record *r,
     const char *topic, enum sink_fault refused, const struct sink_clock *clock, struct kmd_mono now);
-/** Ends the streams: they can be sent. */
+/** Ends the streams: they can be sent; nothing can be added. Once or more often. */
 void sink_batch_seal(struct sink_batch *b);
 /** Forgets rows and counts but not the entries, for building anew: take them with sink_batch_take_entries first. */
 struct sink_entry *sink_batch_take_entries(struct sink_batch *b, size_t *ret_count);

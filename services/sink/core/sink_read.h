@@ -11,11 +11,11 @@
 enum sink_kind {
 	SINK_K_TEXT,
 	SINK_K_UUID,
-	SINK_K_DECIMAL, /* decimal text, in a string or a number */
-	SINK_K_CENTS, /* a JSON number of cents, becomes dollars; a string is no cents field, those of old were numbers
-		       */
-	SINK_K_MS,    /* Unix ms */
-	SINK_K_S,     /* Unix s */
+	SINK_K_DECIMAL,      /* decimal text, in a string or a number */
+	SINK_K_CENTS,        /* a number of cents, becomes dollars; text with a point in it is no cents field
+			      */
+	SINK_K_MS,           /* Unix ms */
+	SINK_K_S,            /* Unix s */
 	SINK_K_RFC3339,      /* a string */
 	SINK_K_S_OR_RFC3339, /* either */
 	SINK_K_BOOL,

@@ -1,0 +1,55 @@
+#ifndef SINK_OWNS_H
+#define SINK_OWNS_H
+
+#include "keeper.h"
+#include "part.h"
+#include "writer.h"
+
+/*
+ * The partitions that the group gave to this instance, from the main loop's side: who writes them, where they start,
+ * whether they are paused. Main loop's thread only, rebalance callbacks included.
+ *
+ *   assigned -> claim asked -> claimed: read from its start -> records to the writer -> revoked: retired
+ *                                  fenced, stopped, position lost: halted, and claimed anew after a while
+ */
+
+struct own {
+	struct part *part;     /* NULL: nothing is claimed or asked */
+	size_t writer;         /* index from 0 */
+	bool assigned;         /* the consumer reads it */
+	int paused;            /* as the consumer was told: 0, 1; -1: not told since it was assigned */
+	bool halted;           /* fenced, stopped or out of range: no records until it is claimed anew */
+	bool seek;             /* claimed anew while assigned: the consumer must be moved to its start */
+	struct kmd_mono asked; /* when the group last asked for its start */
+	struct kmd_mono retry; /* when to claim a halted one anew */
+	int64_t hinted;        /* offset last committed to Kafka */
+};
+
+struct owns {
+	struct hub *hub;
+	struct keeper *keeper;
+	struct kmd_consumer *consumer;
+	struct writer **writers;
+	size_t *writer_parts; /* partitions of each writer */
+	bool *writer_full;    /* its partitions are paused until it holds less */
+	size_t writers_count;
+	struct own *of[KMD_TOPIC_COUNT]; /* by partition */
+	int32_t count[KMD_TOPIC_COUNT];
+	bool closing;   /* the writers are gone: revoked partitions are nobody's business */
+	size_t stopped; /* partitions that wait for --accept-topic */
+	char stopped_why[200];
+};
+
+extern const struct kmd_rebalance_ops owns_rebalance; /* ctx: struct owns */
+
+/** Hands records to their writers; those of partitions that are not ours are freed. Takes them. */
+void owns_dispatch(struct owns *o, struct kmd_record **records, int n);
+/** Pauses, resumes, claims anew: what changed since the last turn. */
+void owns_turn(struct owns *o, struct kmd_mono now);
+/** Sets the lag of each topic. */
+void owns_measure(struct owns *o);
+/** Commits what is stored as the group's offsets. */
+void owns_hint(struct owns *o, bool sync);
+void owns_fini(struct owns *o);
+
+#endif

@@ -1,0 +1,101 @@
+#ifndef SINK_WRITER_INT_H
+#define SINK_WRITER_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "db.h"
+#include "kmd_backoff.h"
+#include "part.h"
+#include "sink_batch.h"
+#include "writer.h"
+
+/* What the files of the writer share; all of it belongs to the writer's thread unless said otherwise. */
+
+/* Records put back while a batch is narrowed to the one that Postgres refuses. */
+struct writer_later {
+	struct sink_entry *entries;
+	size_t at, count, cap;
+};
+
+/* Rows that turned out to be repetitions when the database was asked. */
+struct writer_move {
+	struct sink_progress *progress;
+	enum sink_table table;
+	int64_t rows;
+};
+
+struct writer {
+	struct hub *hub;
+	size_t index;
+	pthread_t thread;
+	struct queue queue;   /* main pushes */
+	_Atomic int64_t held; /* bytes; main adds, the writer takes away */
+	atomic_bool ended;    /* the thread is over */
+
+	struct db db;
+	bool uncertain; /* a COMMIT had no answer: read what became of it before anything else */
+	struct kmd_backoff backoff;
+	uint64_t rng;
+	int odd_failures; /* keys or partitions in each other's way, in a row */
+
+	struct part **parts; /* claimed by this writer, each referenced */
+	size_t parts_count, parts_cap;
+
+	struct sink_limits limits;
+	struct sink_batch batch;
+	struct writer_later later;
+	size_t narrow; /* entries a batch may have now */
+	struct writer_move *moves;
+	size_t moves_count, moves_cap;
+
+	struct sink_need *known; /* partitions of tables that are there */
+	size_t known_count, known_cap;
+	int slow_trades; /* so many batches more take the way that drops repeated trades */
+
+	struct sink_header *headers; /* of the record in hand */
+	size_t headers_cap;
+	struct kmd_buf sql, array[12];
+};
+
+static inline struct part *part_of(struct sink_progress *p)
+{
+	return (struct part *)((char *)p - offsetof(struct part, progress));
+}
+
+/** View of @r, its headers in w->headers until the next call. */
+struct sink_record writer_view(struct writer *w, const struct kmd_record *r);
+struct sink_clock writer_clock(const struct writer *w);
+
+enum write_result {
+	WRITE_DONE,
+	WRITE_FENCED,   /* some partition is another's now: its state says so */
+	WRITE_REJECTED, /* a row was refused; the SQLSTATE tells why */
+	WRITE_RETRY,
+};
+/** One transaction for the batch. @ret_state SQLSTATE of REJECTED. Opens the connection where needed; settles what
+ * became of an uncertain commit first. */
+enum write_result write_batch(struct writer *w, char ret_state[8], struct kmd_err *err);
+
+/** Claims @p in Postgres and moves its state; 0, or a code of class RETRY: try again. */
+int claim_part(struct writer *w, struct part *p, struct kmd_err *err) KMD_MUST_CHECK;
+/** Notes in Postgres that the partition is stopped, best effort. */
+void claim_mark_stopped(struct writer *w, const struct part *p);
+/**
+ * After a COMMIT without an answer: did the batch in hand get there? 0, with *@ret_done, or RETRY. Partitions that are
+ * another's meanwhile are fenced.
+ */
+int claim_settle(struct writer *w, bool *ret_done, struct kmd_err *err) KMD_MUST_CHECK;
+
+/** Partitions of tables that the batch needs, each in a transaction of its own. */
+int tables_ensure(struct writer *w, struct kmd_err *err) KMD_MUST_CHECK;
+/** Inside the transaction: COPY of frames and dead letters; trades past their repetitions. */
+int tables_copy(struct writer *w, struct kmd_err *err) KMD_MUST_CHECK;
+/** Inside the transaction: markets, events and series that are newer than what is there. */
+int records_listings(struct writer *w, struct kmd_err *err) KMD_MUST_CHECK;
+/** Inside the transaction: settlements and their revisions. */
+int records_settlements(struct writer *w, struct kmd_err *err) KMD_MUST_CHECK;
+/** @rows records of @p that were counted as rows of @table are repetitions. */
+void writer_move(struct writer *w, struct sink_progress *p, enum sink_table table, int64_t rows);
+
+#endif
