@@ -34,7 +34,7 @@ struct kmd_producer {
 	rd_kafka_queue_t *main_queue;
 	rd_kafka_topic_t *rkt[KMD_TOPIC_COUNT];
 	struct hold hold[KMD_TOPIC_COUNT];
-	struct record all; /* head of the ring of outstanding records */
+	struct record *all; /* outstanding, newest first */
 	uint64_t count, seq, rng;
 	int64_t bytes, queue_bytes;
 	int reported; /* since the poll began */
@@ -139,17 +139,23 @@ static rd_kafka_resp_err_t enqueue(struct kmd_producer *p, struct record *r)
 
 static void link_record(struct kmd_producer *p, struct record *r)
 {
-	r->prev = p->all.prev;
-	r->next = &p->all;
-	r->prev->next = r->next->prev = r;
+	r->prev = NULL;
+	r->next = p->all;
+	if (r->next)
+		r->next->prev = r;
+	p->all = r;
 	p->count++;
 	p->bytes += (int64_t)r->bytes;
 }
 
 static void drop_record(struct kmd_producer *p, struct record *r)
 {
-	r->prev->next = r->next;
-	r->next->prev = r->prev;
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		p->all = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
 	p->count--;
 	p->bytes -= (int64_t)r->bytes;
 	free(r);
@@ -262,7 +268,6 @@ int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64
 	if (!conf)
 		return KMD_ECONFIG;
 	p = kmd_calloc(1, sizeof(*p));
-	p->all.prev = p->all.next = &p->all;
 	p->queue_bytes = queue_bytes;
 	p->rng = (uint64_t)kmd_mono_now().ns ^ (uintptr_t)p;
 	p->fn = fn;
@@ -296,8 +301,8 @@ void kmd_producer_free(struct kmd_producer *p)
 		rd_kafka_topic_destroy(p->rkt[t]);
 	rd_kafka_destroy(p->rk);
 	/* The client is gone, and with it everybody who borrowed these. */
-	while (p->all.next != &p->all)
-		drop_record(p, p->all.next);
+	while (p->all)
+		drop_record(p, p->all);
 	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
 		hold_fini(&p->hold[t]);
 	close(p->fd);

@@ -38,7 +38,11 @@ static inline void mock_start(struct mock *m, int brokers)
 	assert_non_null(m->cluster);
 	m->props[0] = (struct kmd_conf_prop){
 	    "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(m->cluster), "KAFKA_BOOTSTRAP_SERVERS"};
-	m->conf = (struct kmd_conf){.kafka = m->props, .kafka_count = 1};
+	/* What a test would otherwise spend its time waiting for. */
+	m->props[1] = (struct kmd_conf_prop){"topic.metadata.refresh.interval.ms", "1000", "KAFKA_A"};
+	m->props[2] = (struct kmd_conf_prop){"heartbeat.interval.ms", "100", "KAFKA_B"};
+	m->props[3] = (struct kmd_conf_prop){"session.timeout.ms", "4000", "KAFKA_C"};
+	m->conf = (struct kmd_conf){.kafka = m->props, .kafka_count = 4};
 	m->kafka = (struct kmd_kafka){.conf = &m->conf,
 	    .prefix = "t.",
 	    .client_id = "test",
