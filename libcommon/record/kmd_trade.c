@@ -179,10 +179,11 @@ static void add_times(struct kmd_json_val element, struct kmd_buf *out)
 	}
 }
 
-/* Members that are written anew: the ticker under its other name, and times that say nothing. */
-static bool is_replaced(struct kmd_json_val key, struct kmd_json_val value)
+/* Members that are written anew, however their names are spelled: the ticker under its other name, and times that say
+ * nothing. */
+static bool is_replaced(struct kmd_json_val key, struct kmd_json_val value, struct kmd_arena *arena)
 {
-	const struct kmd_str name = kmd_json_plain(key);
+	const struct kmd_str name = kmd_json_text(key, arena);
 	if (kmd_str_eqz(name, "ticker") || kmd_str_eqz(name, "market_ticker"))
 		return true;
 	return (kmd_str_eqz(name, "ts") || kmd_str_eqz(name, "ts_ms")) && !is_sent(value);
@@ -191,6 +192,7 @@ static bool is_replaced(struct kmd_json_val key, struct kmd_json_val value)
 int kmd_trade_frame_from_rest(struct kmd_json_val element, struct kmd_buf *out)
 {
 	struct kmd_json_val ticker = kmd_json_get(element, "ticker"), key, value;
+	struct kmd_arena arena = {0};
 	if (!is_sent(ticker))
 		ticker = kmd_json_get(element, "market_ticker");
 	if (!is_sent(ticker) || !kmd_json_is(ticker, KMD_JSON_STRING))
@@ -198,7 +200,7 @@ int kmd_trade_frame_from_rest(struct kmd_json_val element, struct kmd_buf *out)
 	kmd_buf_addz(out, "{\"type\":\"trade\",\"msg\":{\"market_ticker\":");
 	kmd_buf_add_str(out, kmd_json_raw(ticker));
 	for (uint32_t it = 0; kmd_json_each_member(element, &it, &key, &value);) {
-		if (is_replaced(key, value))
+		if (is_replaced(key, value, &arena))
 			continue;
 		kmd_buf_addc(out, ',');
 		kmd_buf_add_str(out, kmd_json_raw(key));
@@ -207,5 +209,6 @@ int kmd_trade_frame_from_rest(struct kmd_json_val element, struct kmd_buf *out)
 	}
 	add_times(element, out);
 	kmd_buf_addz(out, "}}");
+	kmd_arena_fini(&arena);
 	return 0;
 }

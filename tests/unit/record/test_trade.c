@@ -130,6 +130,9 @@ static void rest_trades_become_frames(void **state)
 	    "\"ts_ms\":7500}}");
 	assert_frame("{\"ticker\":\"M\",\"created_time\":\"soon\"}",
 	    "{\"type\":\"trade\",\"msg\":{\"market_ticker\":\"M\",\"created_time\":\"soon\"}}");
+	/* a name is the same however it is spelled */
+	assert_frame("{\"t\\u0069cker\":\"M\",\"market_tick\\u0065r\":\"N\"}",
+	    "{\"type\":\"trade\",\"msg\":{\"market_ticker\":\"M\"}}");
 	assert_frame("{\"market_ticker\":\"M\"}", "{\"type\":\"trade\",\"msg\":{\"market_ticker\":\"M\"}}");
 	assert_frame("{\"ticker\":\"\"}", NULL);
 	assert_frame("{\"ticker\":5}", NULL);
