@@ -15,6 +15,22 @@ static int64_t ceil_s(int64_t ns)
 	return ns / KMD_NS_PER_S + (ns % KMD_NS_PER_S > 0);
 }
 
+/* Times come from frames of the exchange and may be any number: held within what a window can be made of. */
+static int64_t held_ns(int64_t ns)
+{
+	const int64_t max_ns = INT64_MAX - ENRICH_WINDOW_MARGIN_NS;
+
+	return ns > max_ns ? max_ns : ns < -max_ns ? -max_ns : ns;
+}
+
+static int64_t ms_as_ns(int64_t ms)
+{
+	const int64_t max_ms = INT64_MAX / KMD_NS_PER_MS;
+
+	return (ms > max_ms ? max_ms : ms < -max_ms ? -max_ms : ms) * KMD_NS_PER_MS;
+}
+
+/* The exchange's clock may be ahead of ours: a window never ends before it begins. */
 static struct enrich_window *add_window(struct enrich_windows *w, int64_t lineage, int64_t from_ns, int64_t to_ns)
 {
 	struct enrich_window *win;
@@ -23,6 +39,8 @@ static struct enrich_window *add_window(struct enrich_windows *w, int64_t lineag
 		w->due_cap = w->due_cap ? w->due_cap * 2 : 4;
 		w->due = kmd_realloc(w->due, w->due_cap * sizeof(*w->due));
 	}
+	from_ns = held_ns(from_ns);
+	to_ns = held_ns(to_ns < from_ns ? from_ns : to_ns);
 	win = &w->due[w->due_count++];
 	*win = (struct enrich_window){
 	    .lineage = lineage,
@@ -232,7 +250,7 @@ static void learn_sid(struct enrich_lineage *l, const struct kmd_feed_sid *s)
 	if (s->subscribed_ns.has)
 		l->subscribed_ns = s->subscribed_ns.v;
 	if (s->ts_ms.has)
-		l->last_ns = s->ts_ms.v * KMD_NS_PER_MS;
+		l->last_ns = ms_as_ns(s->ts_ms.v);
 	else if (s->recv_ns.has)
 		l->last_ns = s->recv_ns.v;
 }
@@ -268,10 +286,8 @@ static void on_hole(struct enrich_windows *w, const struct kmd_feed_record *r, s
 
 static void on_trade_gap(struct enrich_windows *w, const struct kmd_feed_record *r, struct enrich_cause *c)
 {
-	int64_t from_ns = r->from_ts_ms.has ? r->from_ts_ms.v * KMD_NS_PER_MS : r->from_recv_ns.v;
-	int64_t to_ns = r->to_ts_ms.has     ? r->to_ts_ms.v * KMD_NS_PER_MS
-			: r->to_recv_ns.has ? r->to_recv_ns.v
-					    : r->at_ns;
+	int64_t from_ns = r->from_ts_ms.has ? ms_as_ns(r->from_ts_ms.v) : r->from_recv_ns.v;
+	int64_t to_ns = r->to_ts_ms.has ? ms_as_ns(r->to_ts_ms.v) : r->to_recv_ns.has ? r->to_recv_ns.v : r->at_ns;
 
 	if (from_ns == 0) /* the first frame of its sid was lost: since the subscription */
 		from_ns = to_ns;
