@@ -285,8 +285,10 @@ static bool times_agree(const struct sink_reading *a, const struct sink_reading 
 	const int64_t unit_us = a->unit_us > b->unit_us ? a->unit_us : b->unit_us;
 	const int64_t coarse = a->unit_us > b->unit_us ? a->value.num : b->value.num;
 	const int64_t fine = a->unit_us > b->unit_us ? b->value.num : a->value.num;
-	const int64_t more = fine - coarse;
+	int64_t more;
 
+	if (__builtin_sub_overflow(fine, coarse, &more))
+		return false;
 	return (more >= 0 && more < unit_us) || (more < 0 && -more * 2 <= unit_us && unit_us > 1);
 }
 
