@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test sanitize fmt lint clean distclean
+.PHONY: help build install run test sanitize fuzz fmt lint clean distclean
 
 # make help        this list
 help:
@@ -25,6 +25,10 @@ test:
 # make sanitize    the same tests under ASan and UBSan with a tenth of the load; the unit tests under TSan
 sanitize:
 	@scripts/sanitize.sh
+
+# make fuzz        each fuzz target of tests/fuzz for FUZZ_SECONDS=30; what it finds is in build/fuzz/found
+fuzz:
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 # make fmt         format the C sources in place
 fmt:

@@ -2,6 +2,7 @@
 
 set(KMD_SANITIZE "" CACHE STRING "sanitizers to build with, e.g. address,undefined")
 option(KMD_WERROR "warnings are errors" OFF)
+option(KMD_FUZZ "tests/fuzz as libFuzzer programs (clang)" OFF)
 
 add_library(kmd_flags INTERFACE)
 target_compile_features(kmd_flags INTERFACE c_std_17)
@@ -16,6 +17,10 @@ target_link_options(kmd_flags INTERFACE -pie -Wl,-z,relro,-z,now)
 if(KMD_SANITIZE)
   target_compile_options(kmd_flags INTERFACE -fsanitize=${KMD_SANITIZE} -fno-sanitize-recover=all -U_FORTIFY_SOURCE)
   target_link_options(kmd_flags INTERFACE -fsanitize=${KMD_SANITIZE})
+endif()
+
+if(KMD_FUZZ)
+  target_compile_options(kmd_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # kmd_library(name SOURCES ... PUBLIC libs in its headers ... PRIVATE libs behind them ...)
