@@ -71,6 +71,8 @@ void group_serve_pending(struct kmd_consumer *c, struct kmd_mono now);
 /* consumer_reader.c */
 void reader_open(struct kmd_consumer *c);
 void reader_close(struct kmd_consumer *c);
+/** A partition begins again, with another end: the topic was made anew, or retention overtook us. */
+void reader_begin_anew(struct kmd_consumer *c, struct consumer_part *part);
 /** Looks for new topics and partitions when it is time to. */
 void reader_look(struct kmd_consumer *c, struct kmd_mono now);
 

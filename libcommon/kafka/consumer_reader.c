@@ -55,25 +55,34 @@ static int64_t start_of(const struct kmd_consumer *c, const struct kmd_tp *tp)
 /* @tps have their ends in .offset. */
 static bool begin_reading(struct kmd_consumer *c, struct kmd_tp *tps, size_t n)
 {
-	size_t known = 0;
+	size_t known = 0, settled = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		struct consumer_part *part;
+
 		if (tps[i].offset < 0)
 			continue;
-		consumer_part(c, tps[i].topic, tps[i].partition)->mark = tps[i].offset;
+		part = consumer_part(c, tps[i].topic, tps[i].partition);
+		part->mark = tps[i].offset;
+		settled++;
+		if (part->assigned)
+			continue;
 		tps[known] = tps[i];
 		tps[known].offset = start_of(c, &tps[i]);
 		known++;
 	}
-	return (known == 0 || consumer_assign(c, tps, known)) && known == n;
+	return (known == 0 || consumer_assign(c, tps, known)) && settled == n;
 }
 
 static void add_new(
     struct kmd_consumer *c, const rd_kafka_metadata_topic_t *mt, enum kmd_topic t, struct kmd_tp *tps, size_t *n)
 {
-	for (int i = 0; i < mt->partition_cnt; i++)
-		if (!consumer_part(c, t, mt->partitions[i].id)->assigned)
+	for (int i = 0; i < mt->partition_cnt; i++) {
+		const struct consumer_part *part = consumer_part(c, t, mt->partitions[i].id);
+
+		if (!part->assigned || part->mark < 0)
 			tps[(*n)++] = (struct kmd_tp){.topic = t, .partition = mt->partitions[i].id};
+	}
 }
 
 static size_t count_partitions(const struct rd_kafka_metadata *md)
@@ -110,6 +119,13 @@ static bool take_in(struct kmd_consumer *c, const struct rd_kafka_metadata *md)
 		good = ask_ends(c, tps, n, ENDS_MS) && begin_reading(c, tps, n);
 	free(tps);
 	return good && missing == 0;
+}
+
+void reader_begin_anew(struct kmd_consumer *c, struct consumer_part *part)
+{
+	part->mark = -1;
+	c->complete = false;
+	c->look_ns = 0;
 }
 
 void reader_look(struct kmd_consumer *c, struct kmd_mono now)

@@ -220,8 +220,8 @@ static void on_out_of_range(struct kmd_consumer *c, enum kmd_topic t, int32_t pa
 		return;
 	}
 	tp.offset = KMD_OFFSET_BEGINNING;
-	if (kmd_consumer_seek(c, &tp, NULL) < 0)
-		return; /* revoked meanwhile */
+	if (kmd_consumer_seek(c, &tp, NULL) == 0 && c->is_reader)
+		reader_begin_anew(c, part);
 }
 
 static void on_end(struct consumer_part *part, int64_t offset)
