@@ -19,8 +19,8 @@ def test_clean(make_rig: Callable[..., Rig]) -> None:
         sim={
             "rate": 2000 * LOAD,
             "markets": max(20, int(500 * LOAD)),
-            "determinations": max(5, int(DETERMINATIONS * LOAD)),
-            "determinations_per_minute": 75 * LOAD,
+            "determinations": max(8, int(1.5 * DETERMINATIONS * LOAD)),  # a part of them combinations, which settle unasked
+            "determinations_per_minute": 100 * LOAD,
             "churn": 60,
             "time_scale": 20,
             "rest_rate": 100,
