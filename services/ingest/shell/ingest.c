@@ -185,24 +185,35 @@ static enum kmd_verdict verdict(struct ingest *g)
 	return g->draining && is_drained(g) ? KMD_APP_DONE : KMD_APP_MORE;
 }
 
+/* Serves messages as far as the broker client takes them. Sleeps only where there is nothing else to do. */
+static void pump(struct ingest *g)
+{
+	bool blocked = !ingest_notes_flush(g), busy = false;
+
+	if (blocked)
+		g->lag_ns = INGEST_LAG_MAX_NS;
+	else
+		busy = ingest_frames_serve(g);
+	blocked |= g->decided;
+	kmd_producer_poll(g->producer, blocked ? INGEST_IDLE_MS : 0);
+	if (!busy && !blocked)
+		ingest_ws_wait(g->ws, INGEST_IDLE_MS);
+}
+
 enum kmd_verdict ingest_step(void *service, const struct kmd_tick *tick)
 {
 	struct ingest *g = service;
-	bool busy;
 
 	g->now = tick->mono;
 	g->wall = tick->wall;
 	if (tick->phase == KMD_PHASE_DRAIN && !g->draining)
 		begin_drain(g);
-	busy = ingest_notes_flush(g) && ingest_frames_serve(g);
-	kmd_producer_poll(g->producer, busy ? 0 : g->decided ? INGEST_IDLE_MS : 0);
+	pump(g);
 	if (!g->draining)
 		ingest_intake_step(g);
 	ingest_line_tick(g);
 	look_at_kafka(g);
 	recount(g);
-	if (!busy && !g->decided)
-		ingest_ws_wait(g->ws, INGEST_IDLE_MS);
 	return verdict(g);
 }
 

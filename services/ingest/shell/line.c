@@ -193,12 +193,13 @@ static void act_resynced(struct ingest *g, struct ingest_conn *conn, const struc
 	kmd_log(KMD_LOG_INFO, "resynced", "sid", "%lld", (long long)act->sid, NULL);
 }
 
-static void log_fault(const char *event, const struct ingest_act *act)
+static void act_fault(struct ingest *g, const char *event, const struct ingest_act *act)
 {
 	const char *channel = act->channel < INGEST_CHANNEL_COUNT ? ingest_channel_name(act->channel) : "";
 
 	kmd_log(KMD_LOG_WARN, event, "channel", "%s", channel, "code", "%lld", (long long)act->code, "sid", "%lld",
 	    (long long)act->sid, NULL);
+	snprintf(g->line.trouble, sizeof(g->line.trouble), "%s: %s, code %lld", event, channel, (long long)act->code);
 }
 
 static void act_send(struct ingest *g, struct ingest_conn *conn, struct kmd_str text)
@@ -228,7 +229,7 @@ void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int6
 			act_subscribed(g, conn, act, n, recv_ns);
 			break;
 		case INGEST_ACT_GONE:
-			log_fault("subscription_gone", act);
+			act_fault(g, "subscription_gone", act);
 			break;
 		case INGEST_ACT_GAP:
 			act_gap(g, conn, act);
@@ -237,7 +238,7 @@ void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int6
 			act_resynced(g, conn, act);
 			break;
 		case INGEST_ACT_FAULT:
-			log_fault("command_refused", act);
+			act_fault(g, "command_refused", act);
 			break;
 		case INGEST_ACT_CLOSE:
 			act_close(g, conn, act->text);

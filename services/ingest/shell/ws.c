@@ -153,8 +153,11 @@ static void *run(void *arg)
 {
 	struct ingest_ws *w = arg;
 
-	while (!atomic_load(&w->stopping) && lws_service(w->context, 0) >= 0)
+	while (!atomic_load(&w->stopping)) {
+		if (lws_service(w->context, 0) < 0)
+			wait_a_little();
 		ws_run_commands(w);
+	}
 	return NULL;
 }
 

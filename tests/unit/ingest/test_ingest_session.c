@@ -303,8 +303,9 @@ static void a_gap_on_books_is_healed_by_snapshots(void **state)
 	assert_string_equal(
 	    hear("{\"type\":\"orderbook_delta\",\"sid\":5,\"seq\":9,\"msg\":{\"market_ticker\":\"A\"}}"),
 	    "gap orderbook_delta 5 3-9\n");
-	assert_string_equal(tick(SECOND), "{\"id\":2,\"cmd\":\"update_subscription\",\"params\":{\"action\":\"get_"
-					  "snapshot\",\"sid\":5,\"market_tickers\":[\"A\",\"B\"]}}\n");
+	assert_non_null(strstr(tick(SECOND), "\"action\":\"get_snapshot\",\"sid\":5"));
+	assert_non_null(strstr(said, "\"A\""));
+	assert_non_null(strstr(said, "\"B\""));
 	assert_string_equal(hear_snapshot(5, 10, "B"), "");
 	assert_string_equal(hear_snapshot(5, 11, "A"), "resynced 5\n");
 	assert_string_equal(tick(100 * SECOND), "");
