@@ -1,0 +1,78 @@
+#include "../cmocka_all.h"
+#include "sink_part.h"
+
+static void numbers_rise_within_a_lineage(void **state)
+{
+	struct sink_lineages l = {0};
+
+	(void)state;
+	sink_lineages_load(&l, 50, 10);
+	assert_false(sink_lineages_pass(&l, 50, 10));
+	assert_true(sink_lineages_pass(&l, 50, 11));
+	assert_true(sink_lineages_pass(&l, 50, 20));
+	assert_false(sink_lineages_pass(&l, 50, 19));
+	assert_true(sink_lineages_pass(&l, 7, 1)); /* an older lineage, not seen before */
+	assert_true(sink_lineages_pass(&l, 99, 1));
+	assert_false(sink_lineages_pass(&l, 7, 1));
+	assert_int_equal(l.count, 3);
+	assert_true(l.of[0].lineage == 7 && l.of[1].lineage == 50 && l.of[2].lineage == 99);
+	sink_lineages_fini(&l);
+}
+
+static void a_batch_given_up_leaves_no_trace(void **state)
+{
+	struct sink_lineages l = {0};
+
+	(void)state;
+	sink_lineages_load(&l, 50, 10);
+	assert_true(sink_lineages_pass(&l, 50, 11));
+	assert_true(sink_lineages_pass(&l, 60, 1));
+	sink_lineages_rollback(&l);
+	assert_true(sink_lineages_pass(&l, 50, 11));
+	assert_true(sink_lineages_pass(&l, 60, 1));
+	sink_lineages_commit(&l);
+	sink_lineages_rollback(&l);
+	assert_false(sink_lineages_pass(&l, 50, 11));
+	assert_false(sink_lineages_pass(&l, 60, 1));
+	sink_lineages_fini(&l);
+}
+
+static void positions_move_with_commits(void **state)
+{
+	struct sink_progress p = {0};
+	struct sink_record r = {.offset = 5, .timestamp_ms = 1795341600000, .value = KMD_STR("v")};
+	const struct sink_facts with_receipt = {.recv_ns = {true, 12}}, none = {0};
+
+	(void)state;
+	sink_progress_begin(&p, 3, 5);
+	assert_false(sink_progress_pending(&p));
+	assert_false(sink_progress_wants(&p, 4));
+	assert_true(sink_progress_wants(&p, 5));
+	sink_progress_take(&p, &r, &with_receipt);
+	assert_int_equal(p.last_recv_ns, 12);
+	r.offset = 9; /* a hole in the numbering */
+	sink_progress_take(&p, &r, &none);
+	assert_true(p.last_recv_ns == INT64_C(1795341600000000000));
+	assert_true(sink_progress_pending(&p));
+	assert_false(sink_progress_wants(&p, 9));
+	assert_int_equal(p.stored_next, 5);
+	sink_progress_rollback(&p);
+	assert_true(sink_progress_wants(&p, 5));
+	sink_progress_take(&p, &r, &none);
+	sink_progress_commit(&p);
+	assert_int_equal(p.stored_next, 10);
+	assert_false(sink_progress_pending(&p));
+	assert_true(p.last_recv_ns == INT64_MIN);
+	sink_progress_fini(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(numbers_rise_within_a_lineage),
+	    cmocka_unit_test(a_batch_given_up_leaves_no_trace),
+	    cmocka_unit_test(positions_move_with_commits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
