@@ -122,6 +122,7 @@ def test_a_service_that_dies_is_named_with_its_last_lines(runner: Runner) -> Non
     runner.wait_up()
     pids = descendants(runner.pid)
     victim = next(pid for pid, name in names(pids).items() if name == "kmd-enricher")
+    wait_until("it has said something", lambda: (runner.places()[0] / "enricher.log").stat().st_size > 0)
     os.kill(victim, signal.SIGKILL)
     assert runner.wait(60) == 1
     assert "enricher was ended by SIGKILL" in runner.output()
