@@ -54,6 +54,8 @@ struct kmd_consumer {
 };
 
 /* kmd_consumer.c */
+/** Slot of a partition, NULL where there is none. */
+struct consumer_part *consumer_find_part(const struct kmd_consumer *c, enum kmd_topic t, int32_t partition);
 /** Slot of a partition, made where there is none. */
 struct consumer_part *consumer_part(struct kmd_consumer *c, enum kmd_topic t, int32_t partition);
 /** Given: rd_kafka_topic_partition_list_destroy. */

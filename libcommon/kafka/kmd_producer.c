@@ -10,24 +10,10 @@
 #include "kmd_mem.h"
 #include "kmd_time.h"
 #include "producer_hold.h"
+#include "producer_record.h"
 
-/* What librdkafka keeps beside the bytes of a record. */
-#define RECORD_OVERHEAD 128
 /* A poll that waits looks after held topics so often. */
 #define HELD_POLL_MS 20
-
-/* One record from send to report: a single block, whose bytes librdkafka borrows. */
-struct record {
-	struct record *prev, *next;
-	uint64_t ref, seq;
-	int64_t timestamp_ms;
-	enum kmd_topic topic;
-	uint32_t headers_count;
-	size_t bytes; /* as counted against the bound */
-	struct kmd_str key, value;
-	char *headers; /* name NUL, length (size_t), bytes; one behind the other */
-	char data[];
-};
 
 struct kmd_producer {
 	rd_kafka_t *rk;
@@ -46,75 +32,10 @@ struct kmd_producer {
 	void *ctx;
 };
 
-static size_t headers_size(const struct kmd_header *headers, size_t n)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < n; i++)
-		bytes += strlen(headers[i].name) + 1 + sizeof(size_t) + headers[i].value.n;
-	return bytes;
-}
-
-static char *put(char *p, const void *from, size_t n)
-{
-	if (n > 0)
-		memcpy(p, from, n);
-	return p + n;
-}
-
-static struct kmd_str put_str(char **p, struct kmd_str s)
-{
-	const struct kmd_str copy = {s.p ? *p : NULL, s.n};
-
-	*p = put(*p, s.p, s.n);
-	return copy;
-}
-
-static void put_headers(char *p, const struct kmd_header *headers, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		p = put(p, headers[i].name, strlen(headers[i].name) + 1);
-		p = put(p, &headers[i].value.n, sizeof(size_t));
-		p = put(p, headers[i].value.p, headers[i].value.n);
-	}
-}
-
-static struct record *record_new(struct kmd_str key, struct kmd_str value, const struct kmd_header *headers, size_t n)
-{
-	const size_t bytes = key.n + value.n + headers_size(headers, n);
-	struct record *r = kmd_alloc(sizeof(*r) + bytes);
-	char *p = r->data;
-
-	*r = (struct record){.headers_count = (uint32_t)n, .bytes = bytes + RECORD_OVERHEAD};
-	r->key = put_str(&p, key);
-	r->value = put_str(&p, value);
-	r->headers = p;
-	put_headers(p, headers, n);
-	return r;
-}
-
-static rd_kafka_headers_t *headers_of(const struct record *r)
-{
-	rd_kafka_headers_t *headers = rd_kafka_headers_new(r->headers_count);
-	const char *p = r->headers;
-
-	for (uint32_t i = 0; i < r->headers_count; i++) {
-		const char *name = p;
-		const size_t name_n = strlen(name);
-		size_t n;
-
-		memcpy(&n, name + name_n + 1, sizeof(n));
-		p = name + name_n + 1 + sizeof(n);
-		rd_kafka_header_add(headers, name, (ssize_t)name_n, p, (ssize_t)n);
-		p += n;
-	}
-	return headers;
-}
-
 /* Hands a record to librdkafka, which borrows its bytes until the delivery report. */
 static rd_kafka_resp_err_t enqueue(struct kmd_producer *p, struct record *r)
 {
-	rd_kafka_headers_t *headers = r->headers_count ? headers_of(r) : NULL;
+	rd_kafka_headers_t *headers = producer_record_headers(r);
 	rd_kafka_vu_t vus[] = {
 	    {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = p->rkt[r->topic]},
 	    {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = (void *)(uintptr_t)r->key.p, .size = r->key.n}},
@@ -332,7 +253,7 @@ static int not_taken(struct kmd_producer *p, struct record *r, rd_kafka_resp_err
 int kmd_producer_send(struct kmd_producer *p, enum kmd_topic topic, struct kmd_str key, struct kmd_str value,
     const struct kmd_header *headers, size_t headers_count, int64_t timestamp_ms, uint64_t ref)
 {
-	const size_t bytes = key.n + value.n + headers_size(headers, headers_count) + RECORD_OVERHEAD;
+	const size_t bytes = producer_record_bytes(key, value, headers, headers_count);
 	rd_kafka_resp_err_t code;
 	struct record *r;
 
@@ -342,7 +263,7 @@ int kmd_producer_send(struct kmd_producer *p, enum kmd_topic topic, struct kmd_s
 		return KMD_ETOOBIG;
 	if (p->count > 0 && p->bytes + (int64_t)bytes > p->queue_bytes)
 		return KMD_EAGAIN;
-	r = record_new(key, value, headers, headers_count);
+	r = producer_record_new(key, value, headers, headers_count);
 	r->ref = ref;
 	r->seq = ++p->seq;
 	r->topic = topic;

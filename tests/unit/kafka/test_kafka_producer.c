@@ -197,6 +197,31 @@ static void a_topic_that_vanished_gets_its_records_when_it_is_back(void **state)
 	mock_stop(&m);
 }
 
+/* What is not delivered stays outstanding, so that the service can say how much was left. */
+static void a_fatal_error_is_for_good(void **state)
+{
+	struct mock m;
+	struct kmd_producer *p;
+	const char *why = NULL;
+	enum { INIT_PRODUCER_ID = 22 };
+
+	(void)state;
+	mock_start(&m, 1);
+	mock_topic(&m, KMD_TOPIC_TRADES, 1);
+	rd_kafka_mock_push_request_errors(
+	    m.cluster, INIT_PRODUCER_ID, 1, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+	p = producer(&m, 1 << 20);
+	assert_int_equal(put(p, KMD_TOPIC_TRADES, "K", "v", 1), 0);
+	UNTIL(kmd_producer_fatal(p, &why), kmd_producer_poll(p, 50));
+	assert_non_null(why);
+	assert_false(kmd_producer_connected(p, NULL));
+	assert_int_equal(put(p, KMD_TOPIC_TRADES, "K", "v", 2), KMD_EFAULT);
+	assert_false(kmd_producer_flush(p, 10));
+	assert_int_equal(kmd_producer_outstanding(p, NULL), 1);
+	kmd_producer_free(p);
+	mock_stop(&m);
+}
+
 static void the_fd_tells_of_reports(void **state)
 {
 	struct mock m;
@@ -245,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(an_absent_broker_shows_and_loses_nothing),
 	    cmocka_unit_test(trouble_with_a_topic_keeps_records_and_order),
 	    cmocka_unit_test(a_topic_that_vanished_gets_its_records_when_it_is_back),
+	    cmocka_unit_test(a_fatal_error_is_for_good),
 	    cmocka_unit_test(the_fd_tells_of_reports),
 	    cmocka_unit_test(freeing_drops_what_is_queued),
 	};

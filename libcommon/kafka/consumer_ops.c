@@ -1,0 +1,99 @@
+#include "consumer_int.h"
+
+/* Moving, pausing and committing partitions, and where they end. */
+
+#define SEEK_MS 5000
+
+int kmd_consumer_pause(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
+	const rd_kafka_resp_err_t code = rd_kafka_pause_partitions(c->rk, list);
+
+	rd_kafka_topic_partition_list_destroy(list);
+	return kafka_rc(code);
+}
+
+int kmd_consumer_resume(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
+	const rd_kafka_resp_err_t code = rd_kafka_resume_partitions(c->rk, list);
+
+	rd_kafka_topic_partition_list_destroy(list);
+	return kafka_rc(code);
+}
+
+static bool try_seek(struct kmd_consumer *c, const struct kmd_tp *tp)
+{
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tp, 1);
+	rd_kafka_error_t *error = rd_kafka_seek_partitions(c->rk, list, SEEK_MS);
+	const bool done = !error && list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (error)
+		rd_kafka_error_destroy(error);
+	rd_kafka_topic_partition_list_destroy(list);
+	return done;
+}
+
+int kmd_consumer_seek(struct kmd_consumer *c, const struct kmd_tp *tp, struct kmd_err *err)
+{
+	struct consumer_part *part = consumer_find_part(c, tp->topic, tp->partition);
+
+	if (!part || !part->assigned)
+		return kmd_err_set(
+		    err, KMD_EAGAIN, "%s [%d] is not assigned", kmd_topic_name(tp->topic), (int)tp->partition);
+	if (try_seek(c, tp)) {
+		part->next = tp->offset > 0 ? tp->offset : 0;
+		return 0;
+	}
+	/* A partition that stands still cannot be sought in, but begun anew. */
+	consumer_unassign(c, tp, 1);
+	if (!consumer_assign(c, tp, 1))
+		return kmd_err_set(
+		    err, KMD_EAGAIN, "%s [%d]: %s", kmd_topic_name(tp->topic), (int)tp->partition, c->health.why);
+	return 0;
+}
+
+int kmd_consumer_commit(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
+
+	if (n == 0)
+		return 0;
+	list = consumer_list(c, tps, n);
+	code = rd_kafka_commit(c->rk, list, !sync);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return 0;
+	return kmd_err_set(err, kafka_rc(code), "committing offsets: %s", rd_kafka_err2str(code));
+}
+
+int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int timeout_ms, int64_t *ret_low,
+    int64_t *ret_high, struct kmd_err *err)
+{
+	char name[KAFKA_NAME_MAX];
+	int64_t low, high;
+	rd_kafka_resp_err_t code;
+
+	kmd_kafka_topic_name(&c->k, tp->topic, name);
+	code = rd_kafka_query_watermark_offsets(c->rk, name, tp->partition, &low, &high, timeout_ms);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return kmd_err_set(err, KMD_EAGAIN, "%s [%d]: %s", name, (int)tp->partition, rd_kafka_err2str(code));
+	*ret_low = low;
+	*ret_high = high;
+	return 0;
+}
+
+int kmd_consumer_cached_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high)
+{
+	char name[KAFKA_NAME_MAX];
+	int64_t low, high;
+
+	kmd_kafka_topic_name(&c->k, tp->topic, name);
+	if (rd_kafka_get_watermark_offsets(c->rk, name, tp->partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+	    high < 0)
+		return KMD_EAGAIN;
+	*ret_low = low;
+	*ret_high = high;
+	return 0;
+}
