@@ -12,7 +12,6 @@
 #define BOOT_CALL_MS 500
 #define PRUNE_EVERY_NS (INT64_C(60) * 1000000000)
 #define REFRESH_EVERY_NS (INT64_C(5) * 1000000000)
-#define TOMBSTONES_MAX 1000 /* in one go */
 #define CUTOFF_KEY KMD_STR("")
 
 #define BIT(topic) (1u << (topic))
@@ -127,23 +126,6 @@ static void boot(struct enricher *e)
 	kmd_log(KMD_LOG_WARN, "boot_waits", "why", "%s", err.text, NULL);
 }
 
-/* Market records whose time is over. */
-static void bury_markets(struct enricher *e)
-{
-	struct kmd_str *gone = kmd_calloc(TOMBSTONES_MAX, sizeof(*gone));
-	const struct kmd_header type = {"type", kmd_str_z(kmd_topic_name(KMD_TOPIC_MARKETS))};
-	struct enrich_batch *b = enrich_batch_open(e);
-	size_t n;
-
-	kmd_arena_reset(&e->arena);
-	n = enrich_published_expired(&e->published, e->wall.ns, &e->arena, gone, TOMBSTONES_MAX);
-	for (size_t i = 0; i < n; i++)
-		if (enrich_send(e, b, KMD_TOPIC_MARKETS, gone[i], KMD_STR_NONE, &type, 1, e->wall.ns))
-			kmd_counter_add(e->stats.tombstones, 1);
-	enrich_batch_close(e, b);
-	free(gone);
-}
-
 static void keep_house(struct enricher *e)
 {
 	if (e->mono.ns >= e->commit_due.ns) {
@@ -159,8 +141,6 @@ static void keep_house(struct enricher *e)
 	if (e->boot == ENRICH_BOOTED && e->mono.ns >= e->prune_due.ns) {
 		e->prune_due.ns = e->mono.ns + PRUNE_EVERY_NS;
 		enrich_published_prune(&e->published);
-		if (e->leads)
-			bury_markets(e);
 	}
 }
 

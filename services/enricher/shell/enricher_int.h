@@ -43,8 +43,9 @@
 #define ENRICH_ENDPOINTS(X) \
 	X(MARKET, "market") \
 	X(EVENT, "event") \
-	X(SERIES, "series") X(MARKETS, "markets") X(EVENTS, "events") X(TRADES, "trades") \
-	    X(HISTORICAL_MARKET, "historical_market") X(HISTORICAL_TRADES, "historical_trades") X(CUTOFF, "cutoff")
+	X(SERIES, "series") \
+	X(MARKETS, "markets") X(EVENTS, "events") X(TRADES, "trades") X(HISTORICAL_MARKET, "historical_market") \
+	    X(HISTORICAL_TRADES, "historical_trades") X(CUTOFF, "cutoff")
 enum enrich_endpoint {
 #define ENRICH_ENDPOINT_ENUM(name, label) ENRICH_EP_##name,
 	ENRICH_ENDPOINTS(ENRICH_ENDPOINT_ENUM)

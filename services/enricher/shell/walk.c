@@ -1,10 +1,12 @@
-#include <string.h>
+#include <stdlib.h>
 
 #include "enricher_int.h"
 #include "event.h"
+#include "kmd_mem.h"
 
 /* The leader's walk through the lists of the exchange: what changed is published, settlements are reconciled. */
 
+#define TOMBSTONES_MAX 1000 /* a walk */
 #define WALK_KEY KMD_STR("")
 #define DEFER_BASE_NS (INT64_C(10) * 1000000000) /* until a reconciliation that left something out is repeated */
 
@@ -147,11 +149,26 @@ static bool take_all(struct enricher *e, struct kmd_json_val items, int64_t rece
 	return sent;
 }
 
+/* Market records whose time is over. */
+static void bury_markets(struct enricher *e, struct enrich_batch *b)
+{
+	struct kmd_str *gone = kmd_calloc(TOMBSTONES_MAX, sizeof(*gone));
+	const struct kmd_header type = {"type", kmd_str_z(kmd_topic_name(KMD_TOPIC_MARKETS))};
+	size_t n;
+
+	n = enrich_published_expired(&e->published, e->wall.ns, &e->arena, gone, TOMBSTONES_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (enrich_send(e, b, KMD_TOPIC_MARKETS, gone[i], KMD_STR_NONE, &type, 1, e->wall.ns))
+			kmd_counter_add(e->stats.tombstones, 1);
+	free(gone);
+}
+
 static void finish(struct enricher *e, struct enrich_job *job)
 {
 	int64_t delay_ns = e->full_due.ns - e->mono.ns;
 	struct enrich_batch *b = e->listing_batch;
 
+	bury_markets(e, b);
 	e->listing_batch = NULL;
 	enrich_causes_move(&b->causes, &e->listing.causes);
 	enrich_batch_close(e, b);

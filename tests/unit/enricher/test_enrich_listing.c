@@ -1,0 +1,88 @@
+#include "../cmocka_all.h"
+#include "listing.h"
+
+#define S INT64_C(1000000000)
+
+static bool next(struct enrich_pager *p, const char *page)
+{
+	struct kmd_json doc = {0};
+	struct kmd_arena arena = {0};
+	bool more;
+
+	assert_int_equal(kmd_json_parse(&doc, kmd_str_z(page)), 0);
+	more = enrich_pager_next(p, kmd_json_root(&doc), &arena);
+	kmd_json_fini(&doc);
+	kmd_arena_fini(&arena);
+	return more;
+}
+
+static void last_page_has_no_cursor_in_three_ways(void **state)
+{
+	static const char *const last[] = {"{\"cursor\":\"\"}", "{\"cursor\":null}", "{}"};
+	struct enrich_pager p = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(next(&p, "{\"cursor\":\"a+/=\"}"));
+		assert_str(kmd_buf_str(&p.cursor), "a+/=");
+		assert_false(next(&p, last[i]));
+		assert_int_equal(p.cursor.n, 0);
+	}
+	enrich_pager_fini(&p);
+}
+
+static void a_cursor_that_stands_still_ends_the_list(void **state)
+{
+	struct enrich_pager p = {0};
+
+	(void)state;
+	assert_true(next(&p, "{\"cursor\":\"a\"}"));
+	assert_false(next(&p, "{\"cursor\":\"a\"}"));
+	enrich_pager_fini(&p);
+}
+
+static void reconciles_from_the_last_known_settlement(void **state)
+{
+	struct enrich_listing l = {0};
+	int64_t now = 1000000 * S;
+
+	(void)state;
+	enrich_listing_begin(&l, now, 0, 0);
+	assert_int_equal(l.from_ns, now - ENRICH_RECONCILE_FIRST_NS - ENRICH_RECONCILE_MARGIN_NS);
+	enrich_listing_begin(&l, now, now - 50 * S, 0);
+	assert_int_equal(l.from_ns, now - 50 * S - ENRICH_RECONCILE_MARGIN_NS);
+	enrich_listing_begin(&l, now, now - 50 * S, now - 9000 * S);
+	assert_int_equal(l.from_ns, now - 9000 * S - ENRICH_RECONCILE_MARGIN_NS);
+}
+
+static void a_walk_goes_through_every_list(void **state)
+{
+	struct enrich_listing l = {0};
+	int steps = 1, markets = 0;
+
+	(void)state;
+	enrich_listing_begin(&l, 500 * S, 0, 0);
+	do {
+		markets += enrich_listing_is_markets(l.step);
+	} while (enrich_listing_advance(&l) && steps++);
+	assert_int_equal(steps, ENRICH_LIST_STEPS);
+	assert_int_equal(markets, 4);
+	assert_false(l.running);
+	assert_int_equal(l.reconciled_ns, 500 * S);
+	assert_string_equal(enrich_listing_path(ENRICH_LIST_SETTLED), "/markets?status=settled");
+	assert_string_equal(enrich_listing_array(ENRICH_LIST_EVENTS_OPEN), "events");
+	assert_int_equal(enrich_listing_limit(ENRICH_LIST_EVENTS_OPEN), 200);
+	assert_int_equal(enrich_listing_limit(ENRICH_LIST_MARKETS_OPEN), 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(last_page_has_no_cursor_in_three_ways),
+	    cmocka_unit_test(a_cursor_that_stands_still_ends_the_list),
+	    cmocka_unit_test(reconciles_from_the_last_known_settlement),
+	    cmocka_unit_test(a_walk_goes_through_every_list),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
