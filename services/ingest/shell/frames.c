@@ -57,7 +57,7 @@ static void observe(struct ingest *g, const struct ingest_ws_event *event, const
 	kmd_counter_add(g->stats.frames[f->type], 1);
 	if (!f->has_ts)
 		return;
-	age_s = (double)(event->recv_ns / KMD_NS_PER_MS - f->ts_ms) / 1000.0;
+	age_s = (double)event->recv_ns / (double)KMD_NS_PER_S - (double)f->ts_ms / 1000.0;
 	kmd_histogram_observe(g->stats.age, age_s > 0 ? age_s : 0);
 }
 
