@@ -7,6 +7,11 @@
  * The idempotent producer: acks=all, message.timeout.ms=0 (a record is delivered or refused for good, never expired),
  * lz4, partitioner murmur2_random, its queue bounded in bytes. Every record's fate is reported once, through
  * kmd_producer_poll(). One owner thread for all calls.
+ *
+ * Only a record that the broker refused when it was alone in its batch is refused for good. Whatever else librdkafka
+ * gives back (topic away or its metadata late, access denied for now, a neighbour in the batch refused) is kept and
+ * sent again in the order of the first sending, records sent meanwhile behind it. The file descriptor does not tell
+ * when that is due: while records are outstanding, poll every 100 ms or so.
  */
 
 struct kmd_producer;
