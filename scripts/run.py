@@ -261,7 +261,11 @@ def service_state(service: Service) -> screen.State:
 
 
 def compact(body: dict[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(", ", ": "))
+    """What /readyz names, in a line."""
+    conditions = body.get("conditions")
+    if not isinstance(conditions, dict):
+        return json.dumps(body, ensure_ascii=False)
+    return "; ".join(f"{name}: {c.get('why') or 'not ok'}" for name, c in conditions.items() if not c.get("ok"))
 
 
 class Warnings:
