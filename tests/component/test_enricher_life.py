@@ -1,0 +1,230 @@
+"""Lives and deaths of kmd-enricher: what it repeats, what it does not lose, how it waits and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from component.enricher_bench import Bench, E, M, S, bench, created, exchange, is_determined, is_settled
+from component.enricher_exchange import NOT_FOUND, Exchange, Request, determined, settled
+
+from support import keys
+from support.kafka import Kafka
+from support.paths import FIXTURES
+from support.process import wait_until
+from support.services import StartService
+
+__all__ = ["bench", "exchange"]
+
+
+def test_a_restart_repeats_nothing_that_was_published(bench: Bench) -> None:
+    bench.exchange.add(M, E, S)
+    bench.start()
+    bench.exchange.markets[M] |= settled()
+    bench.frames([is_determined(M), is_settled(M)])
+    bench.wait("settlements", M, 2)
+    bench.wait_committed(2)
+    bench.stop()
+    before = len(bench.exchange.asked(f"/markets/{M}"))
+    bench.start()
+    wait_until("a walk", lambda: bench.exchange.asked("/markets")[-1].query["status"] == "settled")
+    bench.exchange.add(M + "B", E, S)
+    bench.frame(created(M + "B", E))
+    bench.wait("markets", M + "B")
+    assert len(bench.exchange.asked(f"/markets/{M}")) == before
+    assert len(bench.records("settlements")) == 2 and len(bench.records("events")) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_what_is_open_survives_a_death(bench: Bench, how: signal.Signals) -> None:
+    """Frames whose result is not there yet are asked for by the next life."""
+    tickers = [f"{E}-T{i}" for i in range(10)]
+    for ticker in tickers:
+        bench.exchange.add(ticker, E, S)
+    bench.start(KMD_ENRICHER_SETTLEMENT_RETRY="1h")
+    bench.frames(is_determined(ticker) for ticker in tickers)
+    for ticker in tickers:
+        wait_until("asked", lambda t=ticker: bench.exchange.asked(f"/markets/{t}"))
+    if how == signal.SIGTERM:
+        bench.stop()
+    else:
+        bench.service.kill()
+    for ticker in tickers:
+        bench.exchange.markets[ticker] |= determined()
+    bench.start()
+    bench.wait("settlements", None, len(tickers))
+    bench.wait_committed(len(tickers))
+
+
+def test_offsets_wait_for_the_slowest(bench: Bench) -> None:
+    bench.exchange.add(M, E, S)
+    bench.exchange.add(M + "B", E, S, **determined())
+    bench.start(KMD_TOPIC_PARTITIONS="1")
+    bench.frames([is_determined(M), is_determined(M + "B")])
+    bench.wait("settlements", M + "B")
+    bench.frame(is_determined(M + "B", 1795342000))
+    bench.wait("settlements", M + "B", 2)
+    assert bench.committed() == 0
+    bench.exchange.markets[M] |= determined()
+    bench.wait("settlements", M)
+    bench.wait_committed(3)
+
+
+def test_sigterm_in_the_middle_of_calls_ends_with_0(bench: Bench) -> None:
+    for i in range(40):
+        bench.exchange.add(f"{E}-T{i}", E, S, **determined())
+
+    def slow(_request: Request, _before: int) -> None:
+        time.sleep(0.5)
+
+    bench.start()
+    bench.exchange.rule_for_all(slow)
+    bench.frames(is_determined(f"{E}-T{i}") for i in range(40))
+    wait_until("calls under way", lambda: bench.service.metric("kmd_enricher_in_flight") > 0)
+    bench.stop()
+    bench.exchange.rule_for_all(None)
+    bench.start()
+    bench.wait("settlements", None, 40)
+    assert {r["market_ticker"] for r in bench.records("settlements")} == {f"{E}-T{i}" for i in range(40)}
+
+
+def test_the_rate_is_kept(bench: Bench) -> None:
+    for i in range(60):
+        bench.exchange.add(f"{E}-T{i}", E, S, **determined())
+    bench.start(KMD_ENRICHER_RATE="15")
+    bench.frames(is_determined(f"{E}-T{i}") for i in range(60))
+    bench.wait("settlements", None, 60)
+    times = sorted(r.at for r in bench.exchange.requests)
+    busiest = max(sum(start <= at < start + 1 for at in times) for start in times)
+    assert busiest <= 17  # 15 and what the clocks of two processes leave open
+    assert max(len(r.beside) for r in bench.exchange.requests) < 32
+
+
+def test_calls_at_a_time_are_bounded(bench: Bench) -> None:
+    for i in range(30):
+        bench.exchange.add(f"{E}-T{i}", E, S, **determined())
+
+    def slow(_request: Request, _before: int) -> None:
+        time.sleep(0.1)
+
+    bench.exchange.rule_for_all(slow)
+    bench.start(KMD_ENRICHER_MAX_IN_FLIGHT="3")
+    bench.frames(is_determined(f"{E}-T{i}") for i in range(30))
+    bench.wait("settlements", None, 30)
+    assert max(len(r.beside) for r in bench.exchange.requests) == 2
+
+
+def test_settlements_go_before_new_markets(bench: Bench) -> None:
+    for i in range(40):
+        bench.exchange.add(f"{E}-N{i}", E, S)
+    bench.exchange.add(M, E, S, **determined())
+    bench.exchange.rule("/markets", lambda _r, _n: (200, {"markets": [], "cursor": ""}))
+    bench.start(KMD_ENRICHER_RATE="10")
+    bench.frames([*(created(f"{E}-N{i}", E) for i in range(40)), is_determined(M)])
+    bench.wait("settlements", M)
+    assert sum("-N" in r.path for r in bench.exchange.requests) < 30
+
+
+def test_an_event_that_cannot_be_had_does_not_hold_a_settlement_for_ever(bench: Bench) -> None:
+    bench.exchange.add(M, E, S, **determined())
+    bench.exchange.rule(f"/events/{E}", lambda _r, _n: NOT_FOUND)
+    bench.exchange.rule("/events", lambda _r, _n: (200, {"events": [], "cursor": ""}))
+    bench.start()
+    bench.frame(is_determined(M))
+    (record,) = bench.wait("settlements", M, timeout=40)
+    assert record["series_ticker"] is None and record["event_ticker"] == E
+
+
+def test_broker_away_at_start_and_in_between(
+    service: StartService, kafka: Kafka, topic_prefix: str, exchange: Exchange, folder: Path
+) -> None:
+    kafka.stop()
+    own = Bench(service, kafka, topic_prefix, exchange, folder)  # type: ignore[arg-type]
+    exchange.add(M, E, S, **determined())
+    one = own.start(ready=False)
+    wait_until("it says what is missing", lambda: one.ready()[0] == 503 and "kafka" in json.dumps(one.ready()[1]))
+    assert one.live() == 200
+    kafka.start()
+    one.wait_ready()
+    own.frame(is_determined(M))
+    own.wait("settlements", M)
+    kafka.kill()
+    exchange.markets[M] |= settled()
+    wait_until("it notices", lambda: one.ready()[0] == 503)
+    assert one.alive()
+    kafka.start()
+    own.frame(is_settled(M))
+    own.wait("settlements", M, 2, timeout=60)
+    one.wait_ready()
+
+
+def test_a_new_key_is_taken_without_restart(bench: Bench, folder: Path) -> None:
+    bench.exchange.add(M, E, S, **determined())
+    bench.start()
+    good = keys.rsa_key(folder, "second")
+    seen: set[str] = set()
+
+    def only_second(request: Request, _before: int) -> tuple[int, Any] | None:
+        import base64
+
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        headers = {k.upper(): v for k, v in request.headers.items()}
+        public: Any = serialization.load_pem_public_key(good.public.read_bytes())
+        told = f"{headers['KALSHI-ACCESS-TIMESTAMP']}GET/trade-api/v2{request.path}".encode()
+        try:
+            public.verify(base64.b64decode(headers["KALSHI-ACCESS-SIGNATURE"]), told, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())  # fmt: skip
+        except InvalidSignature:
+            seen.add("refused")
+            return 401, {"error": {"code": "authentication_error", "details": "INCORRECT_API_KEY_SIGNATURE"}}
+        return None
+
+    bench.exchange.rule_for_all(only_second)
+    bench.frame(is_determined(M))
+    wait_until("refused", lambda: "refused" in seen and bench.service.ready()[0] == 503)
+    bench.key.private.write_bytes(good.private.read_bytes())
+    bench.wait("settlements", M)
+
+
+REST = sorted((FIXTURES / "rest").rglob("*.json")) if FIXTURES.exists() else []
+
+
+@pytest.mark.skipif(not REST, reason="../shared/fixtures is not here")
+def test_every_recorded_body_as_the_answer_to_everything(bench: Bench) -> None:
+    """None of them ends it or is taken for what it is not; a market that was asked for is published as it came."""
+    bodies = [path.read_bytes() for path in REST if not path.name.endswith(".meta.json")]
+    markets = {m["ticker"]: m for m in map(_market_of, bodies) if m}
+    for n, body in enumerate(bodies):  # each as a market, an event and a series that was asked for, once
+        for path in (f"/markets/KXANY-{n}", f"/events/KXANY-{n}", f"/series/KXANY-{n}"):
+            bench.exchange.rule(path, lambda _r, before, b=body: (200, b) if before == 0 else NOT_FOUND)
+    for path in ("/markets", "/events", "/markets/trades", "/historical/cutoff"):  # and as a page of every list
+        bench.exchange.rule(path, lambda _r, before: (200, bodies[before]) if before < len(bodies) else None)
+    bench.start(KMD_ENRICHER_LIST_EVERY="1s", KMD_ENRICHER_RATE="2000")
+    bench.frames(is_settled(f"KXANY-{n}") for n in range(len(bodies)))
+    for n in range(0, len(bodies), 10):
+        bench.frame({"event_ticker": f"KXANY-{n}", "series_ticker": f"KXANY-{n + 1}"}, "event_lifecycle")
+        bench.feed(kind="gap", lineage=9, at=time.time() - 90, channel="trade", sid=1, from_recv_ns=1, to_recv_ns=2 + n)
+    for n in range(len(bodies)):
+        wait_until(f"body {n} was served", lambda k=n: bench.exchange.asked(f"/markets/KXANY-{k}"))
+    wait_until("pages were served", lambda: len(bench.exchange.asked("/markets")) > 5)
+    for ticker, body in markets.items():
+        bench.exchange.markets[ticker] = body
+    bench.frames(is_settled(ticker) for ticker in markets)
+    for ticker, market in markets.items():
+        if market["status"] != "finalized":
+            continue
+        record = bench.wait("settlements", ticker, timeout=60)[-1]
+        assert record["body"] == market and record["settled_at"] == market["settlement_ts"]
+        assert record["settlement_value_dollars"] == market["settlement_value_dollars"]
+
+
+def _market_of(body: bytes) -> dict[str, Any] | None:
+    found = json.loads(body)
+    market = found.get("market") if isinstance(found, dict) else None
+    return dict(market) if isinstance(market, dict) else None
