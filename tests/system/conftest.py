@@ -8,29 +8,36 @@ from typing import Any
 
 import pytest
 
+from support.kafka import Kafka
+from support.postgres import Postgres
 from support.rig import Rig
+from support.shared import SharedKafka
 from support.sim import Sim
 
 
+Made = Callable[..., Rig]
+
+
 @pytest.fixture
-def make_rig(request: pytest.FixtureRequest, folder: Path, topic_prefix: str) -> Iterator[Callable[..., Rig]]:
-    """
-    make_rig(sim={...}, private=True, settings={...}, ingest={...}, ...): the platform, not started. @private: a broker and
-    a database server of its own, to be stopped and killed. Everything is stopped after the test, exit codes looked at.
-    """
+def make_rig(folder: Path, topic_prefix: str, shared_kafka: SharedKafka, database: Any) -> Iterator[Made]:
+    """make_rig(sim={...}, settings={...}, ingest={...}, ...): the platform, not started; stopped after the test, exit codes looked at."""
+    yield from _makes(folder, topic_prefix, shared_kafka, database.server, database.name)
+
+
+@pytest.fixture
+def make_private_rig(folder: Path, topic_prefix: str, kafka: Kafka, postgres: Postgres) -> Iterator[Made]:
+    """The same with a broker and a database server of its own, to be stopped and killed."""
+    postgres.create_database("kmd")
+    yield from _makes(folder, topic_prefix, kafka, postgres, "kmd")
+
+
+def _makes(folder: Path, prefix: str, kafka: Kafka | SharedKafka, postgres: Postgres, name: str) -> Iterator[Made]:
     rigs: list[Rig] = []
 
-    def make(sim: dict[str, Any] | None = None, private: bool = False, **settings: Any) -> Rig:
+    def make(sim: dict[str, Any] | None = None, **settings: Any) -> Rig:
         options = {"ledger": folder / "ledger.jsonl", **(sim or {})}
-        if private:
-            kafka, postgres, name = request.getfixturevalue("kafka"), request.getfixturevalue("postgres"), "kmd"
-            postgres.create_database(name)
-        else:
-            kafka, database = request.getfixturevalue("shared_kafka"), request.getfixturevalue("database")
-            postgres, name = database.server, database.name
-        rig = Rig(folder, kafka, postgres, name, topic_prefix, Sim(folder, **options), **settings)
-        rigs.append(rig)
-        return rig
+        rigs.append(Rig(folder, kafka, postgres, name, prefix, Sim(folder, **options), **settings))
+        return rigs[-1]
 
     yield make
     for rig in rigs:
