@@ -10,6 +10,7 @@ import pytest
 from component.ingest_bench import EXCHANGE_WIDE, Bench, bench, exchange, ingest_key
 from component.ingest_exchange import PATH, Connection, Exchange
 
+from support import http
 from support.paths import FIXTURES
 from support.process import wait_until
 
@@ -254,7 +255,7 @@ def test_alive_says_what_is_durable(bench: Bench) -> None:
 def test_metrics_exist_from_the_start(bench: Bench) -> None:
     bench.exchange.statuses = [503] * 1000
     one = bench.start()
-    wait_until("metrics", lambda: one.live() == 200)
+    wait_until("metrics", lambda: one.live() == 200 and http.get(one.url("/metrics"))[0] == 200)
     found = one.metrics()
     for channel in (*EXCHANGE_WIDE, BOOK):
         assert found.get("kmd_ingest_gaps_total", channel=channel) == 0

@@ -136,12 +136,14 @@ void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event)
 	conn->state = conn->state == INGEST_CONN_OPEN ? INGEST_CONN_ENDED : INGEST_CONN_FREE;
 }
 
-void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn)
+/* Snapshots answer commands of ours, also on a stream that is dead otherwise: they are no sign of life. */
+void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn, enum ingest_type type)
 {
 	if (!conn->delivered)
 		ingest_dial_delivered(&g->line.dial);
 	conn->delivered = true;
-	ingest_stale_data(&g->line.stale, g->now);
+	if (type != INGEST_TYPE_SNAPSHOT)
+		ingest_stale_data(&g->line.stale, g->now);
 }
 
 static void act_subscribed(
