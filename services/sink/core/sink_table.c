@@ -37,6 +37,34 @@ void sink_table_copy_sql(enum sink_table t, const char *target, struct kmd_buf *
 	kmd_buf_addz(out, ") FROM STDIN (FORMAT binary)");
 }
 
+static const char *type_name(enum sink_type type)
+{
+	static const char *const names[] = {
+	    [SINK_TEXT] = "text",
+	    [SINK_JSONB] = "jsonb",
+	    [SINK_NUMERIC] = "numeric",
+	    [SINK_TIME] = "timestamptz",
+	    [SINK_DATE] = "date",
+	    [SINK_UUID] = "uuid",
+	    [SINK_BYTEA] = "bytea",
+	    [SINK_BOOL] = "boolean",
+	    [SINK_INT4] = "int",
+	    [SINK_INT8] = "bigint",
+	};
+
+	return names[type];
+}
+
+/* Written out, because LIKE wants the right to read the table it copies. */
+void sink_table_temporary_sql(enum sink_table t, const char *name, struct kmd_buf *out)
+{
+	kmd_buf_addf(out, "CREATE TEMPORARY TABLE IF NOT EXISTS %s (", name);
+	for (uint8_t i = 0; i < sink_tables[t].columns_count; i++)
+		kmd_buf_addf(out, "%s%s %s", i > 0 ? "," : "", sink_tables[t].columns[i].name,
+		    type_name(sink_tables[t].columns[i].type));
+	kmd_buf_addz(out, ") ON COMMIT DELETE ROWS");
+}
+
 int32_t sink_table_period_start(enum sink_table t, int32_t day)
 {
 	int year, month, mday;

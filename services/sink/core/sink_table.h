@@ -248,6 +248,9 @@ void sink_table_columns(enum sink_table t, struct kmd_buf *out);
 /** Appends "COPY <target> (columns) FROM STDIN (FORMAT binary)"; @target NULL: the table itself, schema and all. */
 void sink_table_copy_sql(enum sink_table t, const char *target, struct kmd_buf *out);
 
+/** Appends "CREATE TEMPORARY TABLE IF NOT EXISTS <name> (columns) ON COMMIT DELETE ROWS", the columns those of @t. */
+void sink_table_temporary_sql(enum sink_table t, const char *name, struct kmd_buf *out);
+
 /** First day of the period of @t that holds @day (days since 1970); @day itself where there is none. */
 int32_t sink_table_period_start(enum sink_table t, int32_t day);
 

@@ -117,26 +117,6 @@ static void add_assignments(enum sink_table t, struct kmd_buf *out)
 		    sink_tables[t].columns[i].name);
 }
 
-static int make_temporary(struct writer *w, const char *name, const char *like, struct kmd_err *err)
-{
-	kmd_buf_reset(&w->sql);
-	kmd_buf_addf(
-	    &w->sql, "CREATE TEMPORARY TABLE IF NOT EXISTS %s (LIKE kalshi.%s) ON COMMIT DELETE ROWS", name, like);
-	kmd_buf_addc(&w->sql, '\0');
-	return db_do(&w->db, w->sql.p, err);
-}
-
-static int copy_to(
-    struct writer *w, enum sink_table t, const char *target, const struct kmd_buf *stream, struct kmd_err *err)
-{
-	int64_t rows;
-
-	kmd_buf_reset(&w->sql);
-	sink_table_copy_sql(t, target, &w->sql);
-	kmd_buf_addc(&w->sql, '\0');
-	return kmd_pg_copy(w->db.pg, w->sql.p, kmd_buf_str(stream), &rows, err);
-}
-
 static int upsert(struct writer *w, enum sink_table t, const struct kmd_buf *stream, struct kmd_err *err)
 {
 	const char *name = sink_tables[t].name;
@@ -145,9 +125,9 @@ static int upsert(struct writer *w, enum sink_table t, const struct kmd_buf *str
 	int rc;
 
 	snprintf(temporary, sizeof(temporary), "kmd_%s", name);
-	rc = make_temporary(w, temporary, name, err);
+	rc = tables_temporary(w, t, temporary, err);
 	if (rc == 0)
-		rc = copy_to(w, t, temporary, stream, err);
+		rc = tables_send(w, t, temporary, stream, err);
 	if (rc < 0)
 		return rc;
 	sink_table_columns(t, &columns);

@@ -140,33 +140,20 @@ static void revise(struct writer *w, struct markets *m, const struct sink_entry 
 		keep_latest(m, k, &row, k->settled.revisions);
 }
 
-static int copy_stream(struct writer *w, const char *target, const struct kmd_buf *stream, struct kmd_err *err)
-{
-	int64_t rows;
-
-	kmd_buf_reset(&w->sql);
-	sink_table_copy_sql(SINK_T_REVISIONS, target, &w->sql);
-	kmd_buf_addc(&w->sql, '\0');
-	return kmd_pg_copy(w->db.pg, w->sql.p, kmd_buf_str(stream), &rows, err);
-}
-
 static int insert_latest(struct writer *w, const struct markets *m, struct kmd_err *err)
 {
 	struct kmd_buf stream = {0}, columns = {0};
 	struct kmd_str ticker;
 	void *value;
 	size_t it = 0;
-	int rc = db_do(&w->db,
-	    "CREATE TEMPORARY TABLE IF NOT EXISTS kmd_settlements (LIKE kalshi.settlement_revisions) ON COMMIT DELETE "
-	    "ROWS",
-	    err);
+	int rc = tables_temporary(w, SINK_T_REVISIONS, "kmd_settlements", err);
 
 	sink_encode_head(&stream);
 	while (kmd_map_next(&m->by_ticker, &it, &ticker, &value))
 		kmd_buf_add_str(&stream, ((const struct market *)value)->latest);
 	sink_encode_tail(&stream);
 	if (rc == 0)
-		rc = copy_stream(w, "pg_temp.kmd_settlements", &stream, err);
+		rc = tables_send(w, SINK_T_REVISIONS, "pg_temp.kmd_settlements", &stream, err);
 	sink_table_columns(SINK_T_REVISIONS, &columns);
 	kmd_buf_reset(&w->sql);
 	kmd_buf_addf(&w->sql,
@@ -221,7 +208,7 @@ static int write_settlements(struct writer *w, struct markets *m, struct kmd_err
 		if (w->batch.entries[i].table == SINK_T_REVISIONS)
 			revise(w, m, &w->batch.entries[i]);
 	sink_encode_tail(&m->revisions);
-	rc = copy_stream(w, NULL, &m->revisions, err);
+	rc = tables_send(w, SINK_T_REVISIONS, NULL, &m->revisions, err);
 	if (rc == 0)
 		rc = insert_latest(w, m, err);
 	return rc == 0 ? store_numbers(w, m, err) : rc;

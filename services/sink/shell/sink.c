@@ -8,7 +8,8 @@
 
 #define POLL_MAX 1000
 #define POLL_MS 50
-#define LOOK_NS KMD_NS_PER_S
+#define LOOK_NS (200 * KMD_NS_PER_MS)
+#define MEASURE_NS KMD_NS_PER_S
 /* A thread that hangs in a call is waited for so long at the end. */
 #define STOP_MS 2000
 
@@ -19,7 +20,7 @@ struct sink {
 	struct owns owns;
 	unsigned mask;
 	bool writers_started;
-	struct kmd_mono look; /* when to measure next */
+	struct kmd_mono look, measure; /* when to do so next */
 };
 
 int sink_init(
@@ -72,8 +73,9 @@ static void look(struct sink *s, struct kmd_mono now)
 		return;
 	s->look.ns = now.ns + LOOK_NS;
 	tell_readiness(s);
-	if (!s->owns.consumer)
+	if (!s->owns.consumer || now.ns < s->measure.ns)
 		return;
+	s->measure.ns = now.ns + MEASURE_NS;
 	owns_measure(&s->owns);
 	owns_hint(&s->owns, false);
 }

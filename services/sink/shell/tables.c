@@ -46,7 +46,8 @@ int tables_ensure(struct writer *w, struct kmd_err *err)
 	return 0;
 }
 
-static int copy(struct writer *w, enum sink_table t, const char *target, struct kmd_err *err)
+int tables_send(
+    struct writer *w, enum sink_table t, const char *target, const struct kmd_buf *stream, struct kmd_err *err)
 {
 	int64_t rows;
 	int rc;
@@ -54,8 +55,21 @@ static int copy(struct writer *w, enum sink_table t, const char *target, struct 
 	kmd_buf_reset(&w->sql);
 	sink_table_copy_sql(t, target, &w->sql);
 	kmd_buf_addc(&w->sql, '\0');
-	rc = kmd_pg_copy(w->db.pg, w->sql.p, kmd_buf_str(&w->batch.stream[t]), &rows, err);
+	rc = kmd_pg_copy(w->db.pg, w->sql.p, kmd_buf_str(stream), &rows, err);
 	return rc < 0 ? kmd_err_prefix(err, rc, "%s", sink_tables[t].name) : 0;
+}
+
+int tables_temporary(struct writer *w, enum sink_table t, const char *name, struct kmd_err *err)
+{
+	kmd_buf_reset(&w->sql);
+	sink_table_temporary_sql(t, name, &w->sql);
+	kmd_buf_addc(&w->sql, '\0');
+	return db_do(&w->db, w->sql.p, err);
+}
+
+static int copy(struct writer *w, enum sink_table t, const char *target, struct kmd_err *err)
+{
+	return tables_send(w, t, target, &w->batch.stream[t], err);
 }
 
 static int64_t trades_of(const struct writer *w, int32_t partition)
@@ -114,8 +128,7 @@ static int insert_new_trades(struct writer *w, struct kmd_err *err)
 
 static int copy_trades_carefully(struct writer *w, struct kmd_err *err)
 {
-	int rc = db_do(
-	    &w->db, "CREATE TEMPORARY TABLE IF NOT EXISTS kmd_trades (LIKE kalshi.trades) ON COMMIT DELETE ROWS", err);
+	int rc = tables_temporary(w, SINK_T_TRADES, "kmd_trades", err);
 
 	kmd_counter_add(w->hub->stats.slow_trades, 1);
 	if (rc == 0)

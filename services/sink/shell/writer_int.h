@@ -89,6 +89,11 @@ int claim_settle(struct writer *w, bool *ret_done, struct kmd_err *err) KMD_MUST
 
 /** Partitions of tables that the batch needs, each in a transaction of its own. */
 int tables_ensure(struct writer *w, struct kmd_err *err) KMD_MUST_CHECK;
+/** Sends a COPY stream to @target (NULL: the table itself). */
+int tables_send(struct writer *w, enum sink_table t, const char *target, const struct kmd_buf *stream,
+    struct kmd_err *err) KMD_MUST_CHECK;
+/** A temporary table with the columns of @t, emptied at commit. */
+int tables_temporary(struct writer *w, enum sink_table t, const char *name, struct kmd_err *err) KMD_MUST_CHECK;
 /** Inside the transaction: COPY of frames and dead letters; trades past their repetitions. */
 int tables_copy(struct writer *w, struct kmd_err *err) KMD_MUST_CHECK;
 /** Inside the transaction: markets, events and series that are newer than what is there. */

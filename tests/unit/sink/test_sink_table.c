@@ -16,6 +16,11 @@ static void copy_names_every_column(void **state)
 	assert_str(kmd_buf_str(&b),
 	    "COPY pg_temp.x (at,kafka_partition,kafka_offset,topic,reason,key,value,headers) FROM STDIN (FORMAT "
 	    "binary)");
+	kmd_buf_reset(&b);
+	sink_table_temporary_sql(SINK_T_DEAD, "kmd_x", &b);
+	assert_str(kmd_buf_str(&b),
+	    "CREATE TEMPORARY TABLE IF NOT EXISTS kmd_x (at timestamptz,kafka_partition int,kafka_offset bigint,"
+	    "topic text,reason text,key bytea,value bytea,headers jsonb) ON COMMIT DELETE ROWS");
 	kmd_buf_fini(&b);
 }
 
