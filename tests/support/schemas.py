@@ -30,7 +30,7 @@ SHOWN = 10
 
 
 class Message:
-    """One message of the document: the schemas of its key, headers and payload, and where its key is taken from."""
+    """One message of the document: the schemas of its key, headers and payload, and where key and timestamp are taken from."""
 
     def __init__(self, name: str, told: Mapping[str, Any]) -> None:
         def validator(pointer: str) -> Draft202012Validator:
@@ -40,6 +40,7 @@ class Message:
         self.headers = validator("headers")
         self.key = validator("bindings/kafka/key")
         self.payload = validator("payload") if "payload" in told else None
+        self.timestamp_location: str = told.get("x-timestamp-location", "")
         self.key_location: list[str] = told.get("x-key-location", [])
 
     def faults(self, record: Record, headers: Mapping[str, str]) -> Iterator[str]:
@@ -54,6 +55,9 @@ class Message:
                 yield f"value: not JSON: {error}"
                 return
             yield from told("value", self.payload.iter_errors(value))
+        at_ns = _look(self.timestamp_location, headers, value)
+        if at_ns and at_ns.isdecimal() and int(at_ns) // 1_000_000 != record.timestamp_ms:
+            yield f"timestamp: {record.timestamp_ms} ms is not {at_ns} ns, which stands at {self.timestamp_location}"
         if self.key_location:
             want = next((found for place in self.key_location if (found := _look(place, headers, value))), None)
             if key != want:

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from system import checks
 
 BOOK = "orderbook_delta"
 NEVER_YET = {"feedHandover"}  # reserved in the contract
-BY_HAND = {"deadLetter", "marketTombstone"}  # looked at by themselves
+APART = {"deadLetter", "marketTombstone"}  # each has a test of its own below
 SMALL = 10_000  # bytes that topic `other` takes here, so that something is refused
 
 
@@ -60,7 +61,7 @@ def test_every_record_is_what_the_contract_says(make_rig: Callable[..., Rig]) ->
     topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)
     seen = schemas.check(topics.records)
     assert sum(seen.values()) == sum(len(records) for records in topics.records.values())
-    missing = set(schemas.contract().messages) - NEVER_YET - BY_HAND - set(seen)
+    missing = set(schemas.contract().messages) - NEVER_YET - APART - set(seen)
     assert not missing, f"no record of these came up: {missing}; seen: {seen}"
     topics_are_made_so(rig)
 
@@ -89,7 +90,7 @@ def odd_messages(rig: Rig) -> None:
 def wait_books(rig: Rig) -> None:
     def level() -> bool:
         expected = rig.ingest.metric("kmd_ingest_markets_expected")
-        return expected > 0 and expected == rig.ingest.metric("kmd_ingest_markets_subscribed")
+        return bool(expected) and expected == rig.ingest.metric("kmd_ingest_markets_subscribed")
 
     wait_until("expected and subscribed markets are equal", level, timeout=60)
 
@@ -109,7 +110,8 @@ def triggers(rig: Rig) -> set[str]:
 def topics_are_made_so(rig: Rig) -> None:
     """Names, partitions and configuration of the topics in the broker are the document's."""
     admin = AdminClient({"bootstrap.servers": rig.kafka.bootstrap})
-    found = {name.removeprefix(rig.prefix): t for name, t in admin.list_topics(timeout=30 * PATIENCE).topics.items() if name.startswith(rig.prefix)}
+    topics = admin.list_topics(timeout=30 * PATIENCE).topics
+    found = {name.removeprefix(rig.prefix): t for name, t in topics.items() if name.startswith(rig.prefix)}
     channels = schemas.contract().document["channels"]
     assert set(found) == set(channels)
     for topic, channel in channels.items():
@@ -123,6 +125,20 @@ def topics_are_made_so(rig: Rig) -> None:
         for name, want in kafka["topicConfiguration"].items():
             text = ",".join(want) if isinstance(want, list) else str(want)
             assert config[name].value == text, f"{topic}: {name} is {config[name].value}, the document says {text}"
+
+
+def test_a_tombstone_is_what_the_contract_says(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(sim={"rate": 0, "markets": 1, "determinations": 0, "churn": 0})
+    settled_at = (datetime.now(timezone.utc) - timedelta(days=7, hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = {"ticker": "KX-1", "event_ticker": "KX", "status": "finalized", "settlement_ts": settled_at}
+    record = {"ticker": "KX-1", "event_ticker": "KX", "series_ticker": "K", "fetched_at": settled_at[:-1] + ".000000000Z", "body": body}
+    headers = (("type", b"markets"), ("content-type", b"application/json"))
+    consume.create_topic(rig.kafka.bootstrap, rig.topic("markets"), 4, {"cleanup.policy": "compact"})
+    consume.produce(rig.kafka.bootstrap, rig.topic("markets"), [Outgoing(json.dumps(record).encode(), b"KX-1", headers)])
+    rig.start(("enricher",))
+    wait_until("a tombstone", lambda: any(r.value is None for r in rig.read("markets")), 90, every=0.5)
+    seen = schemas.check({"markets": rig.read("markets")})
+    assert seen["marketTombstone"] == 1
 
 
 @pytest.mark.parametrize("value", [b"\xff not JSON", b'{"type":"market_lifecycle_v2","msg":7}'])

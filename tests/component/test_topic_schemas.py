@@ -74,6 +74,17 @@ def test_the_document_names_every_type_of_frame() -> None:
     assert told == known
 
 
+def test_the_readme_names_every_topic_and_table() -> None:
+    readme = source("schemas/README.md")
+    sql = "".join(path.read_text(encoding="utf-8") for path in sorted((TOP / "schemas" / "tables").glob("*.sql")))
+    topics, tables = readme.split("## Tables")
+    assert re.findall(r"^\| `(\w+)` \| ", topics, re.M)[: len(schemas.contract().topics)] == list(schemas.contract().topics)
+    made = set(re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?kalshi\.(\w+)", sql))
+    assert set(re.findall(r"^\| `(\w+)` \| ", tables, re.M)) == made
+    for path in re.findall(r"\]\((topics[^)]*|tables)\)", readme):
+        assert (TOP / "schemas" / path).exists(), path
+
+
 @pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"no recordings at {FIXTURES}")
 def test_what_the_exchange_was_seen_to_send_fits_its_schema() -> None:
     """Old shapes too, back to 2025."""
@@ -104,7 +115,7 @@ MARKET = Record(
 def test_good_records_pass() -> None:
     tombstone = replace(MARKET, value=None, headers=(("type", b"markets"),))
     odd = replace(TRADE, key=b"17", value=b"\xff\xfe", headers=(*TRADE.headers[:4], ("source", b"ws")))
-    rest = replace(TRADE, headers=(("type", b"trade"), ("source", b"rest"), ("recv_ns", b"1"), ("repairs", b"17")))
+    rest = replace(TRADE, headers=(("type", b"trade"), ("source", b"rest"), TRADE.headers[2], ("repairs", b"17")))
     seen = schemas.check({"trades": [TRADE, rest], "markets": [MARKET, tombstone], "other": [odd]})
     assert seen == {"trade": 1, "tradeRepaired": 1, "market": 1, "marketTombstone": 1, "other": 1}
 
@@ -114,6 +125,7 @@ def test_good_records_pass() -> None:
     [
         ("trades", replace(TRADE, key=b"KX-2"), "is not 'KX-1'"),
         ("trades", replace(TRADE, key=None), "None"),
+        ("trades", replace(TRADE, timestamp_ms=1), "timestamp"),
         ("trades", replace(TRADE, headers=TRADE.headers[1:]), "lineage"),
         ("trades", replace(TRADE, headers=(*TRADE.headers, ("n", b"3"))), "twice"),
         ("trades", replace(TRADE, headers=(*TRADE.headers, ("unheard", b"3"))), "unheard"),
