@@ -39,8 +39,9 @@ void enrich_answer_read(
 	X("400") \
 	X("401") \
 	X("403") \
-	X("404") X("409") X("429") X("500") X("502") X("503") X("504") X("other") X("erro" \
-										    "r")
+	X("404") \
+	X("409") X("429") X("500") X("502") X("503") X("504") X("other") X("erro" \
+									   "r")
 enum { ENRICH_CODE_COUNT = 13 };
 extern const char *const enrich_code_labels[ENRICH_CODE_COUNT];
 /** Index of the label of an answer. */

@@ -57,6 +57,15 @@ void enrich_pager_fini(struct enrich_pager *p)
 	kmd_buf_fini(&p->cursor);
 }
 
+static void start(struct enrich_listing *l, enum enrich_list_step step, int64_t now_ns)
+{
+	l->step = step;
+	l->started_ns = now_ns;
+	l->running = true;
+	l->too_young = false;
+	enrich_pager_reset(&l->pager);
+}
+
 void enrich_listing_begin(struct enrich_listing *l, int64_t now_ns, int64_t last_settled_ns, int64_t hole_ns)
 {
 	int64_t from_ns = last_settled_ns;
@@ -67,12 +76,14 @@ void enrich_listing_begin(struct enrich_listing *l, int64_t now_ns, int64_t last
 		from_ns = now_ns - ENRICH_RECONCILE_FIRST_NS;
 	if (hole_ns && hole_ns < from_ns)
 		from_ns = hole_ns;
-	l->from_ns = from_ns - ENRICH_RECONCILE_MARGIN_NS;
-	l->started_ns = now_ns;
-	l->step = 0;
-	l->running = true;
-	l->too_young = false;
-	enrich_pager_reset(&l->pager);
+	l->from_ns = from_ns > ENRICH_RECONCILE_MARGIN_NS ? from_ns - ENRICH_RECONCILE_MARGIN_NS : 0;
+	l->until_ns = now_ns;
+	start(l, 0, now_ns);
+}
+
+void enrich_listing_repeat(struct enrich_listing *l, int64_t now_ns)
+{
+	start(l, ENRICH_LIST_SETTLED, now_ns);
 }
 
 bool enrich_listing_advance(struct enrich_listing *l)
@@ -81,6 +92,6 @@ bool enrich_listing_advance(struct enrich_listing *l)
 	if (++l->step < ENRICH_LIST_STEPS)
 		return true;
 	l->running = false;
-	l->reconciled_ns = l->started_ns;
+	l->reconciled_ns = l->until_ns;
 	return false;
 }

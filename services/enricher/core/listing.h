@@ -34,10 +34,10 @@ struct enrich_listing {
 	enum enrich_list_step step;
 	struct enrich_pager pager;
 	bool running;
-	int64_t from_ns;             /* settled since then */
+	int64_t from_ns, until_ns;   /* settled since then; and before then, the rest is the next walk's */
 	int64_t started_ns;          /* Unix ns */
 	int64_t reconciled_ns;       /* a reconciliation that ended well began then; 0: none yet */
-	bool too_young;              /* markets were left out because they settled just now */
+	bool too_young;              /* a settlement was left out: it is young, or its event is not known yet */
 	struct enrich_causes causes; /* lifecycle holes that this walk repairs */
 };
 
@@ -51,9 +51,12 @@ void enrich_pager_fini(struct enrich_pager *p);
 #define ENRICH_RECONCILE_GRACE_NS (INT64_C(10) * 1000000000)    /* a settlement so young is left to its frames */
 
 /**
- * Begins a walk. @last_settled_ns greatest known settled_at, 0: none. @hole_ns start of a lifecycle hole, 0: none.
+ * Begins a walk through everything. @last_settled_ns greatest known settled_at, 0: none. @hole_ns start of a lifecycle
+ * hole, 0: none.
  */
 void enrich_listing_begin(struct enrich_listing *l, int64_t now_ns, int64_t last_settled_ns, int64_t hole_ns);
+/** Begins a reconciliation alone, for what the last walk left out. */
+void enrich_listing_repeat(struct enrich_listing *l, int64_t now_ns);
 /** Goes to the next list. False: the walk is over. */
 bool enrich_listing_advance(struct enrich_listing *l);
 /** Path and query of the present list without limit and cursor, e.g. "/markets?status=open". */

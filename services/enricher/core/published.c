@@ -314,22 +314,55 @@ size_t enrich_published_expired(
 	return n;
 }
 
-static bool is_forgettable(const struct enrich_published *p, const struct enrich_market *m)
+static bool is_old_market(const struct enrich_published *p, const void *value)
 {
+	const struct enrich_market *m = value;
+
 	return m->hash == 0 && m->settled_ns != 0 && m->settled_ns < p->forget_ns;
 }
 
-void enrich_published_prune(struct enrich_published *p)
+static bool is_old_parent(const struct enrich_published *p, const void *value)
 {
-	struct kmd_str *gone = kmd_calloc(PRUNE_MAX, sizeof(*gone)), key;
+	const struct enrich_parent *e = value;
+	int64_t forget_ns = p->forget_ns + ENRICH_FORGET_AFTER_NS - ENRICH_FORGET_PARENT_AFTER_NS;
+
+	return e->fetched_ns < forget_ns && e->seen_ns < forget_ns;
+}
+
+static size_t find_old(struct enrich_published *p, const struct kmd_map *map,
+    bool (*is_old)(const struct enrich_published *, const void *), struct kmd_str *ret)
+{
+	struct kmd_str key;
 	void *value;
 	size_t n = 0;
 
 	kmd_arena_reset(&p->arena);
-	for (size_t it = 0; n < PRUNE_MAX && kmd_map_next(&p->markets, &it, &key, &value);)
-		if (is_forgettable(p, value))
-			gone[n++] = kmd_arena_dup(&p->arena, key);
+	for (size_t it = 0; n < PRUNE_MAX && kmd_map_next(map, &it, &key, &value);)
+		if (is_old(p, value))
+			ret[n++] = kmd_arena_dup(&p->arena, key);
+	return n;
+}
+
+static void prune_parents(struct enrich_published *p, struct kmd_map *map, struct kmd_str *scratch)
+{
+	size_t n = find_old(p, map, is_old_parent, scratch);
+
+	for (size_t i = 0; i < n; i++) {
+		struct enrich_parent *e = kmd_map_del(map, scratch[i]);
+
+		free(e->series_ticker);
+		free(e);
+	}
+}
+
+void enrich_published_prune(struct enrich_published *p)
+{
+	struct kmd_str *scratch = kmd_calloc(PRUNE_MAX, sizeof(*scratch));
+	size_t n = find_old(p, &p->markets, is_old_market, scratch);
+
 	for (size_t i = 0; i < n; i++)
-		free(kmd_map_del(&p->markets, gone[i]));
-	free(gone);
+		free(kmd_map_del(&p->markets, scratch[i]));
+	prune_parents(p, &p->events, scratch);
+	prune_parents(p, &p->series, scratch);
+	free(scratch);
 }

@@ -18,8 +18,9 @@
  */
 
 #define ENRICH_DAY_NS (INT64_C(86400) * 1000000000)
-#define ENRICH_TOMBSTONE_AFTER_NS (7 * ENRICH_DAY_NS) /* after settlement a market record is deleted */
-#define ENRICH_FORGET_AFTER_NS (8 * ENRICH_DAY_NS)    /* and its settlement is no longer kept in memory */
+#define ENRICH_TOMBSTONE_AFTER_NS (7 * ENRICH_DAY_NS)      /* after settlement a market record is deleted */
+#define ENRICH_FORGET_PARENT_AFTER_NS (35 * ENRICH_DAY_NS) /* an event or series that no list has shown since */
+#define ENRICH_FORGET_AFTER_NS (8 * ENRICH_DAY_NS)         /* and its settlement is no longer kept in memory */
 /* The exchange's lists may be this old when they are served (its CDN), and two machines' clocks differ. */
 #define ENRICH_STALE_NS (INT64_C(15) * 1000000000)
 #define ENRICH_EVENT_FRESH_NS \
@@ -93,7 +94,7 @@ bool enrich_published_has_settlement(
 /** Up to @max tickers of market records that are due for deletion at @now_ns; text in @arena. Returns the count. */
 size_t enrich_published_expired(
     const struct enrich_published *p, int64_t now_ns, struct kmd_arena *arena, struct kmd_str *ret, size_t max);
-/** Forgets markets that have no record and no recent settlement. */
+/** Forgets markets that have no record and no recent settlement, and events and series long not seen. */
 void enrich_published_prune(struct enrich_published *p);
 
 #endif

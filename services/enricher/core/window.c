@@ -276,7 +276,7 @@ static void on_life(
 
 static void on_hole(struct enrich_windows *w, const struct kmd_feed_record *r, struct enrich_cause *c)
 {
-	int64_t from_ns = r->from_recv_ns.has ? r->from_recv_ns.v : r->at_ns;
+	int64_t from_ns = r->from_recv_ns.has && r->from_recv_ns.v > 0 ? r->from_recv_ns.v : r->at_ns;
 
 	if (!w->has_hole || from_ns < w->hole_ns)
 		w->hole_ns = from_ns;

@@ -10,7 +10,8 @@
 
 #define BOOT_RETRY_NS (INT64_C(1) * 1000000000)
 #define BOOT_CALL_MS 500
-#define PRUNE_EVERY_NS (INT64_C(60) * 1000000000)
+#define PRUNE_EVERY_NS (INT64_C(3600) * 1000000000) /* the first time after it, when lists have refreshed what lives \
+						     */
 #define REFRESH_EVERY_NS (INT64_C(5) * 1000000000)
 #define CUTOFF_KEY KMD_STR("")
 
@@ -138,7 +139,9 @@ static void keep_house(struct enricher *e)
 			kmd_log(KMD_LOG_INFO, "key_read_again", NULL);
 	}
 	e->published.forget_ns = e->wall.ns - ENRICH_FORGET_AFTER_NS;
-	if (e->boot == ENRICH_BOOTED && e->mono.ns >= e->prune_due.ns) {
+	if (e->boot != ENRICH_BOOTED || e->prune_due.ns == 0)
+		e->prune_due.ns = e->mono.ns + PRUNE_EVERY_NS;
+	if (e->mono.ns >= e->prune_due.ns) {
 		e->prune_due.ns = e->mono.ns + PRUNE_EVERY_NS;
 		enrich_published_prune(&e->published);
 	}
@@ -147,12 +150,14 @@ static void keep_house(struct enricher *e)
 /* Sleeps until something happens or is due; answers are handled in here. */
 static void wait_and_answer(struct enricher *e)
 {
-	int64_t max_ns = ENRICH_TURN_MS * KMD_NS_PER_MS;
-	int64_t wait_ns =
-	    e->boot == ENRICH_BOOTED && !e->drains ? enrich_sched_wait_ns(&e->sched, e->mono, max_ns) : max_ns;
+	int64_t max_ns = e->more ? 0 : ENRICH_TURN_MS * KMD_NS_PER_MS;
+	int64_t wait_ns = max_ns;
 	int fds[3];
 	size_t n = 0;
 
+	e->more = false;
+	if (e->boot == ENRICH_BOOTED && !e->drains)
+		wait_ns = enrich_sched_wait_ns(&e->sched, e->mono, max_ns);
 	fds[n++] = kmd_producer_fd(e->producer);
 	if (e->reader)
 		fds[n++] = kmd_consumer_fd(e->reader);
@@ -176,7 +181,9 @@ static enum kmd_verdict check_fatal(struct enricher *e)
 {
 	const char *why = "";
 
-	if (!kmd_producer_fatal(e->producer, &why))
+	if (e->fatal)
+		why = "a consumer";
+	else if (!kmd_producer_fatal(e->producer, &why))
 		return KMD_APP_MORE;
 	kmd_app_fail(e->app, KMD_EXIT_SOFTWARE, "the broker client failed for good: %s", why);
 	return KMD_APP_FATAL;

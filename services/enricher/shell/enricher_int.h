@@ -44,7 +44,8 @@
 	X(MARKET, "market") \
 	X(EVENT, "event") \
 	X(SERIES, "series") \
-	X(MARKETS, "markets") X(EVENTS, "events") X(TRADES, "trades") X(HISTORICAL_MARKET, "historical_market") \
+	X(MARKETS, "markets") \
+	X(EVENTS, "events") X(TRADES, "trades") X(HISTORICAL_MARKET, "historical_market") \
 	    X(HISTORICAL_TRADES, "historical_trades") X(CUTOFF, "cutoff")
 enum enrich_endpoint {
 #define ENRICH_ENDPOINT_ENUM(name, label) ENRICH_EP_##name,
@@ -120,11 +121,13 @@ struct enricher {
 	struct kmd_mono full_due;           /* next walk through everything */
 	unsigned deferrals;                 /* reconciliations in a row that had to leave something out */
 	bool leads, drains;
+	bool more;  /* records were left in a client: the next turn does not sleep */
+	bool fatal; /* a consumer failed for good */
 	struct kmd_mono drain_calls_until;
 
 	struct enrich_slot *slots;
 	size_t slots_count;
-	bool paused;
+	bool paused, flow_stale; /* stale: partitions came since they were paused */
 	struct kmd_mono commit_due, stats_due, prune_due, refresh_due;
 
 	struct enrich_call *calls;   /* max_in_flight */
@@ -136,7 +139,7 @@ struct enricher {
 	unsigned failures;            /* calls without a useful answer in a row */
 
 	struct enricher_stats stats;
-	struct kmd_burst burst_retry, burst_throttled, burst_key, burst_letter;
+	struct kmd_burst burst_retry, burst_throttled, burst_key, burst_letter, burst_trade;
 	struct kmd_json doc;    /* of the answer or record at hand */
 	struct kmd_arena arena; /* idem */
 	struct kmd_buf out, path;

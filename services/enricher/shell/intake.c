@@ -5,6 +5,8 @@
 #include "event.h"
 #include "kmd_mem.h"
 
+#define RECV_MAX_NS (INT64_MAX / 2)
+
 /* Records that come in: our own topics into memory, frames and feed into causes and jobs. */
 
 /* What a dead letter needs of a frame: one heap block that can be freed by free(). */
@@ -82,6 +84,7 @@ void enrich_dead_letter(struct enricher *e, struct enrich_cause *c, const char *
 	struct enrich_batch *b = enrich_batch_open(e);
 	struct kmd_header *headers;
 	struct kmd_buf text = {0};
+	uint64_t suppressed;
 	bool sent;
 
 	enrich_causes_take(&b->causes, c);
@@ -95,17 +98,27 @@ void enrich_dead_letter(struct enricher *e, struct enrich_cause *c, const char *
 	sent = enrich_send(e, b, KMD_TOPIC_DLQ, l->key, l->value, headers, l->headers_count + 5, e->wall.ns);
 	c->what |= ENRICH_DID_LETTER;
 	b->failed |= !sent; /* full queue: its offset stays open, the next start meets it again */
-	kmd_log(KMD_LOG_WARN, "dead_letter", "stage", "%s", stage, "reason", "%s", reason, "offset", "%lld",
-	    (long long)c->offset, NULL);
+	if (kmd_burst_pass(&e->burst_letter, e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_WARN, "dead_letter", "stage", "%s", stage, "reason", "%s", reason, "offset", "%lld",
+		    (long long)c->offset, "suppressed", "%llu", (unsigned long long)suppressed, NULL);
 	enrich_batch_close(e, b);
 	kmd_buf_fini(&text);
 	free(headers);
 }
 
+static int poll_records(struct enricher *e, struct kmd_consumer *consumer, struct kmd_record **records)
+{
+	int n = kmd_consumer_poll(consumer, records, ENRICH_POLL_RECORDS, 0);
+
+	e->more |= n == ENRICH_POLL_RECORDS;
+	e->fatal |= n == KMD_EFAULT;
+	return n;
+}
+
 void enrich_intake_own(struct enricher *e)
 {
 	struct kmd_record *records[ENRICH_POLL_RECORDS];
-	int n = kmd_consumer_poll(e->reader, records, ENRICH_POLL_RECORDS, 0);
+	int n = poll_records(e, e->reader, records);
 
 	for (int i = 0; i < n; i++) {
 		enrich_published_apply(&e->published, kmd_record_topic(records[i]), kmd_record_key(records[i]),
@@ -114,13 +127,22 @@ void enrich_intake_own(struct enricher *e)
 	}
 }
 
+/* When ingest had the frame: its header, else Kafka's timestamp. What no clock can have told counts as not known. */
+static int64_t received_ns(const struct kmd_record *r)
+{
+	int64_t ns, ms = kmd_record_timestamp_ms(r);
+
+	if (kmd_str_i64(kmd_record_header(r, "recv_ns"), &ns) < 0)
+		ns = ms > 0 && ms < RECV_MAX_NS / KMD_NS_PER_MS ? ms * KMD_NS_PER_MS : 0;
+	return ns > 0 && ns < RECV_MAX_NS ? ns : 0;
+}
+
 /* Opens the offset of a record. NULL: its partition is no longer ours. */
 static struct enrich_cause *open_cause(struct enricher *e, const struct kmd_record *r)
 {
 	uint32_t slot = enrich_slot_of(e, kmd_record_topic(r), kmd_record_partition(r));
 	struct enrich_slot *s;
 	struct enrich_cause *c;
-	int64_t ms = kmd_record_timestamp_ms(r);
 
 	if (slot == UINT32_MAX)
 		return NULL;
@@ -130,8 +152,7 @@ static struct enrich_cause *open_cause(struct enricher *e, const struct kmd_reco
 	s->begun = true;
 	kmd_offsets_begin(&s->offsets, kmd_record_offset(r));
 	c = enrich_cause_open(&e->book, slot, s->generation, kmd_record_offset(r));
-	if (kmd_str_i64(kmd_record_header(r, "recv_ns"), &c->recv_ns) < 0)
-		c->recv_ns = ms > 0 ? ms * KMD_NS_PER_MS : 0;
+	c->recv_ns = received_ns(r);
 	return c;
 }
 
@@ -199,7 +220,7 @@ static void take_record(struct enricher *e, const struct kmd_record *r)
 void enrich_intake_group(struct enricher *e)
 {
 	struct kmd_record *records[ENRICH_POLL_RECORDS];
-	int n = kmd_consumer_poll(e->group, records, ENRICH_POLL_RECORDS, 0);
+	int n = poll_records(e, e->group, records);
 
 	for (int i = 0; i < n; i++) {
 		take_record(e, records[i]);

@@ -9,7 +9,16 @@
 #define FIRST_AFTER_NS (INT64_C(5) * 1000000000)  /* after the window's end */
 #define AGAIN_AFTER_NS (INT64_C(60) * 1000000000) /* after the first time */
 #define CUTOFF_FRESH_NS (INT64_C(600) * 1000000000)
-#define CUTOFF_KEY KMD_STR("")
+#define WINDOW_AHEAD_MAX_S 60
+
+/* Exchange times may be anything: a window lies between 1970 and a minute from now. */
+static void bound(const struct enricher *e, struct enrich_window *win)
+{
+	int64_t max_s = e->wall.ns / KMD_NS_PER_S + WINDOW_AHEAD_MAX_S;
+
+	win->to_s = win->to_s > max_s ? max_s : win->to_s < 0 ? 0 : win->to_s;
+	win->from_s = win->from_s > win->to_s ? win->to_s : win->from_s < 0 ? 0 : win->from_s;
+}
 
 static void add_job(struct enricher *e, struct enrich_window *win)
 {
@@ -40,8 +49,10 @@ void enrich_repair_new(struct enricher *e)
 {
 	struct enrich_window win;
 
-	while (enrich_windows_take(&e->windows, &win))
+	while (enrich_windows_take(&e->windows, &win)) {
+		bound(e, &win);
 		add_job(e, &win);
+	}
 	if (e->windows.has_hole && !e->listing.running)
 		enrich_walk_due(e, KMD_NS_PER_S, true);
 }
@@ -123,6 +134,15 @@ void enrich_on_cutoff(struct enricher *e, struct enrich_job *job, const struct e
 	enrich_sched_end(&e->sched, job);
 }
 
+static void tell_unreadable(struct enricher *e, const struct enrich_repair *r)
+{
+	uint64_t suppressed;
+
+	if (kmd_burst_pass(&e->burst_trade, e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_WARN, "trade_not_read", "from", "%lld", (long long)r->window.from_s, "suppressed",
+		    "%llu", (unsigned long long)suppressed, NULL);
+}
+
 static bool send_trade(struct enricher *e, struct enrich_repair *r, struct kmd_json_val trade, int64_t received_ns)
 {
 	struct kmd_str ticker = kmd_json_text(kmd_json_get(trade, "ticker"), &e->arena);
@@ -136,7 +156,7 @@ static bool send_trade(struct enricher *e, struct enrich_repair *r, struct kmd_j
 
 	kmd_buf_reset(&e->out);
 	if (ticker.n == 0 || kmd_trade_frame_from_rest(trade, &e->out) < 0) {
-		kmd_log(KMD_LOG_WARN, "trade_not_read", "window", "%lld", (long long)r->window.from_s, NULL);
+		tell_unreadable(e, r);
 		return true;
 	}
 	return enrich_send(e, r->batch, KMD_TOPIC_TRADES, ticker, kmd_buf_str(&e->out), headers, 4, received_ns);

@@ -55,7 +55,7 @@ static int on_assigned(void *ctx, struct kmd_tp *tps, size_t n)
 			enrich_walk_due(e, 0, true);
 		}
 	}
-	e->paused = false; /* new partitions flow; enrich_slots_pace stops them again if it must */
+	e->flow_stale = true;
 	kmd_log(KMD_LOG_INFO, "assigned", "partitions", "%zu", n, "leads", "%d", e->leads, NULL);
 	return 0;
 }
@@ -143,6 +143,7 @@ static void set_flow(struct enricher *e, bool pause)
 	rc = pause ? kmd_consumer_pause(e->group, tps, n) : kmd_consumer_resume(e->group, tps, n);
 	if (rc == 0) {
 		e->paused = pause;
+		e->flow_stale = false;
 		kmd_log(KMD_LOG_INFO, pause ? "intake_paused" : "intake_resumed", "open", "%zu", e->book.open, NULL);
 	}
 	free(tps);
@@ -153,10 +154,10 @@ void enrich_slots_pace(struct enricher *e)
 	bool full = e->book.open >= ENRICH_OPEN_MAX || e->book.bytes >= ENRICH_OPEN_BYTES_MAX;
 	bool low = e->book.open < ENRICH_OPEN_MAX / 2 && e->book.bytes < ENRICH_OPEN_BYTES_MAX / 2;
 
-	if (full && !e->paused)
-		set_flow(e, true);
-	else if (low && e->paused)
+	if (low && e->paused)
 		set_flow(e, false);
+	else if ((full && !e->paused) || (e->paused && e->flow_stale))
+		set_flow(e, true);
 }
 
 void enrich_slots_fini(struct enricher *e)

@@ -31,11 +31,12 @@ bool enrich_walk_begin(struct enricher *e)
 		return true;
 	if (enrich_windows_take_hole(&e->windows, &hole_ns, &l->causes))
 		full = true;
-	enrich_listing_begin(l, e->wall.ns, e->published.last_settled_ns, hole_ns);
-	if (full)
+	if (full) {
+		enrich_listing_begin(l, e->wall.ns, e->published.last_settled_ns, hole_ns);
 		e->full_due.ns = e->mono.ns + e->set->list_every_ns;
-	else
-		l->step = ENRICH_LIST_SETTLED;
+	} else {
+		enrich_listing_repeat(l, e->wall.ns);
+	}
 	e->listing_batch = enrich_batch_open(e);
 	return true;
 }
@@ -119,6 +120,8 @@ static bool take_settled(struct enricher *e, struct kmd_json_val body, int64_t r
 	if (kmd_settlement_from_market(body, &e->arena, &d) < 0 || !kmd_settlement_is_complete(&d))
 		return true;
 	if ((!e->set->mve && enrich_is_mve(d.market_ticker)) || kmd_time_parse(d.settled_at, &settled_ns) < 0)
+		return true;
+	if (settled_ns > e->listing.until_ns)
 		return true;
 	if (!enrich_published_outcome_differs(&e->published, &d, settled_ns))
 		return enrich_send_market(e, e->listing_batch, body, received_ns);

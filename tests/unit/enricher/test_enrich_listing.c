@@ -55,6 +55,22 @@ static void reconciles_from_the_last_known_settlement(void **state)
 	assert_int_equal(l.from_ns, now - 9000 * S - ENRICH_RECONCILE_MARGIN_NS);
 }
 
+static void a_repetition_only_looks_at_what_was_left_out(void **state)
+{
+	struct enrich_listing l = {0};
+
+	(void)state;
+	enrich_listing_begin(&l, 5000 * S, 4000 * S, 0);
+	while (enrich_listing_advance(&l))
+		;
+	enrich_listing_repeat(&l, 5010 * S);
+	assert_int_equal(l.step, ENRICH_LIST_SETTLED);
+	assert_int_equal(l.from_ns, 4000 * S - ENRICH_RECONCILE_MARGIN_NS);
+	assert_int_equal(l.until_ns, 5000 * S);
+	assert_false(enrich_listing_advance(&l));
+	assert_int_equal(l.reconciled_ns, 5000 * S);
+}
+
 static void a_walk_goes_through_every_list(void **state)
 {
 	struct enrich_listing l = {0};
@@ -81,6 +97,7 @@ int main(void)
 	    cmocka_unit_test(last_page_has_no_cursor_in_three_ways),
 	    cmocka_unit_test(a_cursor_that_stands_still_ends_the_list),
 	    cmocka_unit_test(reconciles_from_the_last_known_settlement),
+	    cmocka_unit_test(a_repetition_only_looks_at_what_was_left_out),
 	    cmocka_unit_test(a_walk_goes_through_every_list),
 	};
 

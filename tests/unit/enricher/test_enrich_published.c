@@ -169,6 +169,23 @@ static void events_are_fresh_for_a_while(void **state)
 	enrich_published_fini(&p);
 }
 
+static void events_long_not_seen_are_forgotten(void **state)
+{
+	struct enrich_published p = {0};
+	int64_t fetched = at("2026-11-22T10:00:00Z");
+
+	(void)state;
+	apply(&p, KMD_TOPIC_EVENTS,
+	    "{\"ticker\":\"E\",\"series_ticker\":\"S\",\"fetched_at\":\"2026-11-22T10:00:00Z\",\"body\":{}}");
+	p.forget_ns = fetched + ENRICH_FORGET_PARENT_AFTER_NS - ENRICH_FORGET_AFTER_NS;
+	enrich_published_prune(&p);
+	assert_int_equal(p.events.count, 1);
+	p.forget_ns++;
+	enrich_published_prune(&p);
+	assert_int_equal(p.events.count, 0);
+	enrich_published_fini(&p);
+}
+
 static void what_cannot_be_read_is_skipped(void **state)
 {
 	struct enrich_published p = {0};
@@ -192,6 +209,7 @@ int main(void)
 	    cmocka_unit_test(a_settlement_answers_frames_of_its_trigger_only),
 	    cmocka_unit_test(outcomes_are_compared_for_reconciliation),
 	    cmocka_unit_test(events_are_fresh_for_a_while),
+	    cmocka_unit_test(events_long_not_seen_are_forgotten),
 	    cmocka_unit_test(what_cannot_be_read_is_skipped),
 	};
 
