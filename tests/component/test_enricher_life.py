@@ -12,11 +12,11 @@ import pytest
 from component.enricher_bench import Bench, E, M, S, bench, created, exchange, is_determined, is_settled
 from component.enricher_exchange import NOT_FOUND, Exchange, Request, determined, settled
 
-from support import keys
+from support import consume, keys
 from support.kafka import Kafka
 from support.paths import FIXTURES
 from support.process import wait_until
-from support.services import StartService
+from support.services import Service, StartService
 
 __all__ = ["bench", "exchange"]
 
@@ -190,6 +190,47 @@ def test_a_new_key_is_taken_without_restart(bench: Bench, folder: Path) -> None:
     wait_until("refused", lambda: "refused" in seen and bench.service.ready()[0] == 503)
     bench.key.private.write_bytes(good.private.read_bytes())
     bench.wait("settlements", M)
+
+
+def test_a_record_refused_for_good_is_not_committed_past(bench: Bench) -> None:
+    consume.create_topic(bench.kafka.bootstrap, bench.topic("settlements"), 1, {"max.message.bytes": "3000"})
+    bench.exchange.add(M, E, S, **determined(), rules_primary="".join(f"{n:x}" for n in range(5000)))
+    bench.exchange.add(M + "B", E, S, **determined())
+    bench.start(KMD_TOPIC_PARTITIONS="1")
+    bench.frame(created(M + "B", E))
+    bench.wait_committed(1)
+    bench.frames([is_determined(M), is_determined(M + "B")])
+    bench.wait("settlements", M + "B")
+    bench.service.wait_metric("kmd_enricher_refused_total", 1, topic="settlements")
+    assert bench.service.alive() and not bench.records("settlements", M)
+    assert any(line["event"] == "record_refused" for line in bench.service.log_lines())
+    bench.frame(is_determined(M + "B", 1795342000))
+    bench.wait("settlements", M + "B", 2)
+    assert bench.committed() == 1
+
+
+def test_two_members_share_the_work_and_take_over(bench: Bench) -> None:
+    tickers = [f"{E}-T{i}" for i in range(40)]
+    for ticker in tickers:
+        bench.exchange.add(ticker, E, S)
+    one, two = bench.start(KMD_ENRICHER_SETTLEMENT_RETRY="1s"), bench.start(KMD_ENRICHER_SETTLEMENT_RETRY="1s")
+    wait_until("both have partitions", lambda: all(_assigned(s) for s in (one, two)))
+    bench.frames(is_determined(ticker) for ticker in tickers)
+    for ticker in tickers:
+        wait_until("asked", lambda t=ticker: bench.exchange.asked(f"/markets/{t}"))
+    assert one.stop() == 0
+    for ticker in tickers:
+        bench.exchange.markets[ticker] |= determined()
+    bench.wait("settlements", None, len(tickers))
+    assert {r["market_ticker"] for r in bench.records("settlements")} == set(tickers)
+    bench.wait_committed(len(tickers))
+    bench.exchange.add(M, E, S)  # the lists are walked by who is left
+    bench.feed(kind="gap", lineage=1, at=time.time(), channel="market_lifecycle_v2", from_recv_ns=time.time_ns() - 10**9)
+    bench.wait("markets", M)
+
+
+def _assigned(service: Service) -> int:
+    return sum(line["partitions"] for line in service.log_lines() if line["event"] == "assigned")
 
 
 REST = sorted((FIXTURES / "rest").rglob("*.json")) if FIXTURES.exists() else []
