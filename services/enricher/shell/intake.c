@@ -31,10 +31,11 @@ static size_t letter_bytes(const struct kmd_record *r, size_t *ret_count)
 
 static struct kmd_str put(char **at, struct kmd_str s)
 {
-	struct kmd_str copy = {s.p ? *at : NULL, s.n};
+	struct kmd_str copy = {*at, s.n};
 
-	if (s.n > 0)
-		memcpy(*at, s.p, s.n);
+	if (!s.p)
+		return KMD_STR_NONE;
+	memcpy(*at, s.p, s.n);
 	*at += s.n;
 	return copy;
 }
