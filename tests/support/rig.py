@@ -146,12 +146,17 @@ class Rig:
         return [self.topic(name) for name in names.split()]
 
     def first_subscribed_us(self, channel: str) -> int:
-        """Unix us of the first `subscribed` to @channel that ingest told of."""
-        for record in self.read("feed"):
-            told = json.loads(record.value or b"{}")
-            if told.get("kind") == "subscribed" and told.get("channel") == channel:
-                return int(datetime.fromisoformat(told["at"][:26] + "+00:00").timestamp() * 1_000_000)
-        raise Failure(f"no subscription to {channel} in feed")
+        """Unix us of the first `subscribed` to @channel that ingest told of; waits for it."""
+
+        def told() -> str | None:
+            for record in self.read("feed"):
+                note = json.loads(record.value or b"{}")
+                if note.get("kind") == "subscribed" and note.get("channel") == channel:
+                    return str(note["at"])
+            return None
+
+        at = wait_until(f"feed tells of a subscription to {channel}", told, timeout=20)
+        return int(datetime.fromisoformat(at[:26] + "+00:00").timestamp() * 1_000_000)
 
     def _ends(self) -> dict[str, int]:
         """Offset after the last record, summed per topic; `feed` left out, because ingest writes to it for ever."""
