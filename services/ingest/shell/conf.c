@@ -1,7 +1,6 @@
 #include "conf.h"
 
 #include <stddef.h>
-#include <unistd.h>
 
 #include "kmd_sign.h"
 #include "types.h"
@@ -57,13 +56,6 @@ static int check_key(const struct ingest_settings *s, struct kmd_err *err)
 	return rc;
 }
 
-static int check_ca(const struct ingest_settings *s, struct kmd_err *err)
-{
-	if (s->ca_file && access(s->ca_file, R_OK) != 0)
-		return kmd_err_set(err, KMD_ECONFIG, "KALSHI_CA_FILE: %s cannot be read", s->ca_file);
-	return 0;
-}
-
 static int check_group(const struct ingest_settings *s, struct kmd_err *err)
 {
 	if (!s->group || !*s->group)
@@ -109,7 +101,7 @@ int ingest_conf_check(const void *settings, const struct kmd_conf *conf, struct 
 	int rc = check_key(s, err);
 
 	if (rc == 0)
-		rc = check_ca(s, err);
+		rc = kmd_sign_check_ca(s->ca_file, err);
 	if (rc == 0)
 		rc = check_group(s, err);
 	if (rc == 0)
