@@ -201,7 +201,7 @@ static bool fits_file(struct kmd_str line)
 	for (size_t i = 0; i < name.n; i++)
 		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_", name.p[i]))
 			return false;
-	return !is_pg_line(line) && !is_file_line(value) && kmd_str_eq(kmd_str_trim(value), value) &&
+	return !is_pg_line(line) && kmd_str_eq(kmd_str_trim(value), value) &&
 	       !(value.n && memchr(value.p, '\\', value.n));
 }
 
@@ -211,9 +211,10 @@ static bool all_fit_file(struct kmd_str text)
 
 	while (text.n > 0) {
 		const struct kmd_str line = fuzz_piece(&text, '\n');
-		const bool unset = line.n > 0 && line.p[line.n - 1] == '=';
+		const bool unset =
+		    kmd_str_eqz(line, "KALSHI_PRIVATE_KEY_FILE=") || kmd_str_eqz(line, "KALSHI_CA_FILE=");
 
-		fit = fit && (is_file_line(line) ? unset : fits_file(line));
+		fit = fit && (unset || (!is_file_line(line) && fits_file(line)));
 	}
 	return fit;
 }
