@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 
 import pytest
@@ -266,12 +265,3 @@ def test_metrics_exist_from_the_start(bench: Bench) -> None:
     for name in ("connections_total", "stale_total", "markets_expected", "markets_subscribed", "spool_bytes"):
         assert found.get(f"kmd_ingest_{name}") == 0
     assert found.find("kmd_ingest_refused_total") and found.find("kmd_ingest_exchange_age_seconds_bucket")
-
-
-def test_a_second_signal_ends_at_once(bench: Bench) -> None:
-    one, _ = bench.connect()
-    one.process.freeze()
-    one.process.send(signal.SIGTERM)
-    one.process.send(signal.SIGINT)
-    one.process.thaw()
-    assert one.process.wait(timeout=20) in (0, 70)

@@ -151,6 +151,16 @@ def test_a_401_by_a_wrong_clock_is_told_apart(bench: Bench) -> None:
     wait_until("the clock is named", lambda: "clock" in why(one, "exchange") and "ahead" in why(one, "exchange"))
 
 
+def test_a_new_key_is_tried_at_once(bench: Bench, folder: Path) -> None:
+    right = bench.key.private.read_bytes()
+    bench.key.private.write_bytes(keys.rsa_key(folder, "wrong-key").private.read_bytes())
+    one = bench.start()
+    wait_until("refused a few times", lambda: len(bench.exchange.dials) >= 3 and "HTTP 401" in why(one, "exchange"), timeout=90)
+    bench.key.private.write_bytes(right)
+    bench.exchange.connection(timeout=10).wait_subscribed(*EXCHANGE_WIDE)
+    one.wait_ready()
+
+
 def test_silence_is_noticed_although_pings_come(bench: Bench) -> None:
     one, first = bench.connect(KMD_INGEST_STALE_AFTER="2s")
     first.trade()

@@ -58,13 +58,3 @@ bool ingest_markets_each(const struct ingest_markets *m, size_t *it, struct kmd_
 	}
 	return false;
 }
-
-size_t ingest_markets_recount(const struct ingest_markets *m)
-{
-	struct kmd_str ticker;
-	size_t it = 0, n = 0;
-
-	while (ingest_markets_each(m, &it, &ticker))
-		n++;
-	return n;
-}

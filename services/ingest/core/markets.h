@@ -33,7 +33,5 @@ enum ingest_want ingest_markets_forget(struct ingest_markets *m, struct kmd_str 
 enum ingest_want ingest_markets_event(struct ingest_markets *m, struct kmd_str ticker, struct kmd_str event_type);
 /** Those whose books are wanted, one by one: size_t it = 0; while (...). */
 bool ingest_markets_each(const struct ingest_markets *m, size_t *it, struct kmd_str *ret_ticker);
-/** Counted afresh, entry by entry. */
-size_t ingest_markets_recount(const struct ingest_markets *m);
 
 #endif

@@ -19,6 +19,17 @@ static void name_instance(struct ingest *g)
 	snprintf(g->instance, sizeof(g->instance), "%s:%ld", host, (long)getpid());
 }
 
+/* Settings that are valid and do nothing here. */
+static void warn_of_settings(const struct ingest_settings *s)
+{
+	if (s->spool_dir)
+		kmd_log(KMD_LOG_WARN, "setting_without_effect", "setting", "%s", "KMD_INGEST_SPOOL_DIR", "why", "%s",
+		    "this version has no disk spool: a broker outage is bridged in memory, then by not reading", NULL);
+	if (s->shards > 1)
+		kmd_log(KMD_LOG_WARN, "setting_without_effect", "setting", "%s", "KMD_INGEST_SHARDS", "why", "%s",
+		    "this version captures all shards in each instance", NULL);
+}
+
 static int open_parts(struct ingest *g, const struct kmd_conf *conf, struct kmd_err *err)
 {
 	const struct ingest_settings *s = g->settings;
@@ -76,6 +87,7 @@ int ingest_init(
 	g->wall = kmd_wall_now();
 	g->even_at = g->now;
 	name_instance(g);
+	warn_of_settings(g->settings);
 	ingest_stats_init(&g->stats, kmd_app_metrics(app));
 	ingest_dial_init(&g->line.dial, (uint64_t)(g->wall.ns ^ g->now.ns ^ getpid()));
 	ingest_stale_init(&g->line.stale, g->settings->stale_after_ns);

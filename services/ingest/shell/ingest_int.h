@@ -30,6 +30,7 @@
 #define INGEST_CONNS_MAX 16 /* the live one, and ended ones whose frames are not all acknowledged */
 #define INGEST_ALIVE_NS (5 * KMD_NS_PER_S)
 #define INGEST_DIAL_TIMEOUT_NS (15 * KMD_NS_PER_S) /* name, TCP, TLS and handshake together */
+#define INGEST_KEY_LOOK_NS (1 * KMD_NS_PER_S)      /* a refused key's file is looked at so often */
 #define INGEST_MARKETS_WAIT_NS (10 * KMD_NS_PER_S) /* books wait so long for topic markets to be read to its end */
 #define INGEST_RECONCILE_NS (30 * KMD_NS_PER_S)    /* the whole universe is compared with what is subscribed */
 #define INGEST_BOOKS_GRACE_NS (30 * KMD_NS_PER_S)  /* a difference so old makes /readyz say so */
@@ -77,6 +78,8 @@ struct ingest_line {
 	struct ingest_stale stale;
 	struct ingest_conn *conn; /* dialling or open; NULL: waiting for dial.due */
 	char trouble[256];        /* why there is none, for /readyz */
+	bool key_refused;         /* the last handshake ended with 401 or 403: a new key is tried at once */
+	struct kmd_mono key_due;
 };
 
 struct ingest {

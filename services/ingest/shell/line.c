@@ -42,7 +42,8 @@ static void want_all(struct ingest *g, struct ingest_conn *conn)
 		ingest_session_want(&conn->session, ticker, true);
 }
 
-static void refresh_key(struct ingest *g)
+/* True: there is a new key. */
+static bool refresh_key(struct ingest *g)
 {
 	struct kmd_err err = {0};
 	int rc = kmd_signer_refresh(g->signer, &err);
@@ -51,6 +52,19 @@ static void refresh_key(struct ingest *g)
 		kmd_log(KMD_LOG_INFO, "key_changed", NULL);
 	if (rc < 0)
 		kmd_log(KMD_LOG_WARN, "key_unusable", "error", "%s", err.text, NULL);
+	return rc > 0;
+}
+
+/* Nobody should wait minutes for a dial after putting the right key in its place. */
+static void look_for_new_key(struct ingest *g)
+{
+	struct ingest_line *line = &g->line;
+
+	if (!line->key_refused || g->now.ns < line->key_due.ns)
+		return;
+	line->key_due.ns = g->now.ns + INGEST_KEY_LOOK_NS;
+	if (refresh_key(g))
+		line->dial.due = g->now;
 }
 
 static void dial(struct ingest *g)
@@ -129,6 +143,7 @@ void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event)
 	else
 		snprintf(conn->reason, sizeof(conn->reason), "%.*s", KMD_STR_ARG(event->text));
 	delay_ns = ingest_dial_again(&line->dial, g->now, event->http_status);
+	line->key_refused = event->http_status == 401 || event->http_status == 403;
 	log_end(conn, conn->reason, delay_ns);
 	snprintf(line->trouble, sizeof(line->trouble), "%s", conn->reason);
 	if (line->conn == conn)
@@ -285,6 +300,7 @@ void ingest_line_tick(struct ingest *g)
 	struct ingest_conn *conn = g->line.conn;
 
 	if (!conn) {
+		look_for_new_key(g);
 		if (!g->draining && ingest_intake_ready(g) && g->now.ns >= g->line.dial.due.ns)
 			dial(g);
 		return;

@@ -131,7 +131,7 @@ bool ingest_ws_close(struct ingest_ws *w, int64_t lineage, const char *reason)
 	return command(w, WS_CLOSE, lineage, NULL, kmd_str_z(reason));
 }
 
-void ws_run_commands(struct ingest_ws *w)
+static void run_commands(struct ingest_ws *w)
 {
 	struct kmd_str s;
 
@@ -156,7 +156,7 @@ static void *run(void *arg)
 	while (!atomic_load(&w->stopping)) {
 		if (lws_service(w->context, 0) < 0)
 			wait_a_little();
-		ws_run_commands(w);
+		run_commands(w);
 	}
 	return NULL;
 }

@@ -54,7 +54,5 @@ void ws_conn_send(struct ingest_ws *w, int64_t lineage, struct kmd_str text);
 void ws_conn_close(struct ingest_ws *w, int64_t lineage, struct kmd_str reason);
 void ws_conn_free_all(struct ingest_ws *w);
 int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
-/** Carries out what waits in the command ring. */
-void ws_run_commands(struct ingest_ws *w);
 
 #endif
