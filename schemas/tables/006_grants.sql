@@ -17,8 +17,7 @@ GRANT SELECT (trade_id, trade_date, kafka_partition) ON kalshi.trades TO kmd_wri
 GRANT SELECT, INSERT, UPDATE ON kalshi.settlements, kalshi.markets, kalshi.events, kalshi.series, kalshi.sink_offsets,
 	kalshi.platform TO kmd_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON kalshi.sink_lineages TO kmd_writer;
--- The revisions to read the form of the temporary table from.
-GRANT SELECT ON kalshi.schema_version, kalshi.partitioned, kalshi.settlement_revisions TO kmd_writer;
+GRANT SELECT ON kalshi.schema_version, kalshi.partitioned TO kmd_writer;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA kalshi TO kmd_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA kalshi GRANT SELECT ON TABLES TO kmd_reader;

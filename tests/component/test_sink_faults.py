@@ -255,6 +255,21 @@ def test_a_topic_that_is_shorter_than_what_was_read(bench: Bench) -> None:
     assert bench.offsets("tickers")[0]["next_offset"] == 5
 
 
+def test_a_topic_made_anew_while_it_is_read(bench: Bench) -> None:
+    bench.topic("tickers", 1)
+    one = bench.start(KAFKA_TOPIC_METADATA_REFRESH_INTERVAL_MS="1000")
+    bench.produce("tickers", [frame("ticker", {"market_ticker": "KXA"}, n) for n in range(1, 6)])
+    bench.wait_done("tickers")
+    consume.delete_topic(bench.kafka.bootstrap, bench.prefix + "tickers")
+    wait_until("it is gone", lambda: not consume.watermarks(bench.kafka.bootstrap, bench.prefix + "tickers"))
+    bench.topic("tickers", 1)
+    bench.produce("tickers", [frame("ticker", {"market_ticker": "NEW"}, n, lineage=LINEAGE + 1) for n in range(1, 3)])
+    wait_until("it says so", lambda: "partitions" in one.ready()[1].get("missing", []), 90)
+    run([program("kmd-sink"), "--accept-topic", "tickers"], {**base_env(), **bench.settings})
+    wait_until("it is taken", lambda: bench.offsets("tickers")[0]["rows"] == 2 and bench.is_done("tickers"))
+    one.wait_ready()
+
+
 def test_what_retention_took_is_counted_and_passed_over(bench: Bench) -> None:
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import AdminClient

@@ -70,6 +70,7 @@ void hub_wait(struct hub *h, int64_t ns)
 	const struct timespec deadline = {.tv_sec = at / KMD_NS_PER_S, .tv_nsec = at % KMD_NS_PER_S};
 
 	pthread_mutex_lock(&h->lock);
-	pthread_cond_timedwait(&h->bell, &h->lock, &deadline);
+	if (!atomic_load(&h->abandon)) /* the last bell may have rung already */
+		pthread_cond_timedwait(&h->bell, &h->lock, &deadline);
 	pthread_mutex_unlock(&h->lock);
 }

@@ -41,7 +41,7 @@ bool hub_database(struct hub *h, size_t connection, bool ok, const char *why);
 bool hub_database_ok(struct hub *h, char ret_why[HUB_WHY_MAX]);
 /** Wakes all who wait. Any thread. */
 void hub_ring(struct hub *h);
-/** Sleeps until the bell rings or @ns have passed. Any thread. */
+/** Sleeps until the bell rings or @ns have passed; not at all once abandon is set. Any thread. */
 void hub_wait(struct hub *h, int64_t ns);
 
 #endif

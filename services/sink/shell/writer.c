@@ -1,7 +1,7 @@
 #include "writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "kmd_log.h"
@@ -14,239 +14,6 @@
 /* A repeated attempt waits at most so long. */
 #define BACKOFF_BASE_NS (100 * KMD_NS_PER_MS)
 #define BACKOFF_CAP_NS (5 * KMD_NS_PER_S)
-
-struct sink_clock writer_clock(const struct writer *w)
-{
-	const int64_t now_ns = kmd_wall_now().ns;
-	const int64_t days = w->hub->set->retention_days;
-
-	return (struct sink_clock){now_ns, days > 0 ? kmd_time_day(now_ns) - (int32_t)days : INT32_MIN};
-}
-
-struct sink_record writer_view(struct writer *w, const struct kmd_record *r)
-{
-	struct sink_record view = {
-	    .topic = kmd_record_topic(r),
-	    .partition = kmd_record_partition(r),
-	    .offset = kmd_record_offset(r),
-	    .timestamp_ms = kmd_record_timestamp_ms(r),
-	    .key = kmd_record_key(r),
-	    .value = kmd_record_value(r),
-	};
-	struct sink_header h;
-
-	while (kmd_record_header_at(r, view.headers_count, &h.name, &h.value)) {
-		if (view.headers_count == w->headers_cap) {
-			w->headers_cap = w->headers_cap ? w->headers_cap * 2 : 16;
-			w->headers = kmd_realloc(w->headers, w->headers_cap * sizeof(*w->headers));
-		}
-		w->headers[view.headers_count++] = h;
-	}
-	view.headers = w->headers;
-	return view;
-}
-
-static void release(struct writer *w, struct kmd_record *r)
-{
-	atomic_fetch_sub(&w->held, sink_batch_weight(kmd_record_key(r), kmd_record_value(r)));
-	kmd_record_free(r);
-}
-
-static bool is_ours(const struct part *p)
-{
-	return part_state(p) == PART_CLAIMED && !atomic_load(&p->dropped);
-}
-
-static void add(struct writer *w, struct sink_progress *p, struct kmd_record *r, enum sink_fault refused)
-{
-	const struct sink_record view = writer_view(w, r);
-	const struct sink_clock clock = writer_clock(w);
-
-	sink_batch_add(&w->batch, p, r, &view, part_of(p)->name, refused, &clock, kmd_mono_now());
-}
-
-/* ---- a batch built anew ---- */
-
-/* Puts entries back in front of what waits. */
-static void put_back(struct writer *w, const struct sink_entry *entries, size_t n)
-{
-	struct writer_later *l = &w->later;
-	const size_t waiting = l->count - l->at;
-	struct sink_entry *all;
-
-	if (n == 0)
-		return;
-	all = kmd_calloc(n + waiting, sizeof(*all));
-	memcpy(all, entries, n * sizeof(*all));
-	if (waiting > 0)
-		memcpy(all + n, l->entries + l->at, waiting * sizeof(*all));
-	free(l->entries);
-	*l = (struct writer_later){.entries = all, .count = n + waiting, .cap = n + waiting};
-}
-
-static void rollback_all(struct writer *w)
-{
-	for (size_t i = 0; i < w->parts_count; i++)
-		sink_progress_rollback(&w->parts[i]->progress);
-}
-
-/* Empties the batch into what waits; then refill builds it anew. */
-static void undo(struct writer *w)
-{
-	size_t n;
-	struct sink_entry *entries = sink_batch_take_entries(&w->batch, &n);
-
-	rollback_all(w);
-	put_back(w, entries, n);
-	free(entries);
-}
-
-/* Takes from what waits as much as a batch may have now; what is not ours any more is let go. */
-static void refill(struct writer *w)
-{
-	struct writer_later *l = &w->later;
-
-	while (l->at < l->count && w->batch.count < w->narrow) {
-		struct sink_entry *e = &l->entries[l->at++];
-
-		if (is_ours(part_of(e->progress)))
-			add(w, e->progress, e->handle, (enum sink_fault)e->refused);
-		else
-			release(w, e->handle);
-	}
-	if (l->at == l->count)
-		l->at = l->count = 0;
-}
-
-/* ---- writing ---- */
-
-static void observe_latency(struct writer *w)
-{
-	const int64_t now_ns = kmd_wall_now().ns;
-
-	for (size_t i = 0; i < w->batch.count; i++) {
-		const int64_t recv_ns = w->batch.entries[i].recv_ns;
-
-		if (recv_ns != INT64_MIN)
-			kmd_histogram_observe(w->hub->stats.latency_seconds, (double)(now_ns - recv_ns) / 1e9);
-	}
-}
-
-static void count_moves(struct writer *w)
-{
-	for (size_t i = 0; i < w->moves_count; i++) {
-		const struct writer_move *m = &w->moves[i];
-
-		w->batch.counts.rows[m->table] -= (uint64_t)m->rows;
-		w->batch.counts.duplicates[m->table] += (uint64_t)m->rows;
-	}
-	w->moves_count = 0;
-}
-
-/* The batch is in Postgres. */
-static void done(struct writer *w)
-{
-	observe_latency(w);
-	count_moves(w);
-	sink_stats_count(&w->hub->stats, &w->batch.counts);
-	for (size_t i = 0; i < w->parts_count; i++) {
-		struct part *p = w->parts[i];
-
-		if (!sink_progress_pending(&p->progress))
-			continue;
-		sink_progress_commit(&p->progress);
-		atomic_store(&p->stored_next, p->progress.stored_next);
-	}
-	for (size_t i = 0; i < w->batch.count; i++)
-		release(w, w->batch.entries[i].handle);
-	sink_batch_clear(&w->batch);
-	if (w->narrow < SIZE_MAX / 2)
-		w->narrow *= 2;
-	kmd_backoff_reset(&w->backoff);
-	if (hub_database(w->hub, w->index, true, NULL))
-		kmd_log(KMD_LOG_INFO, "database_ok", "writer", "%zu", w->index, NULL);
-}
-
-/* Half of the batch, until it is one record: that one is the dead letter. */
-static void narrow(struct writer *w, const char *state, const struct kmd_err *err)
-{
-	const size_t n = w->batch.count;
-	struct sink_entry *e = &w->batch.entries[0];
-
-	kmd_counter_add(w->hub->stats.narrowed, 1);
-	if (n > 1) {
-		w->narrow = n / 2;
-	} else {
-		struct part *p = part_of(e->progress);
-
-		e->refused = (uint8_t)sink_fault_of_sqlstate(state);
-		kmd_log(KMD_LOG_WARN, "record_rejected", "topic", "%s", p->name, "partition", "%d", (int)p->partition,
-		    "offset", "%lld", (long long)kmd_record_offset(e->handle), "sqlstate", "%s", state, "why", "%s",
-		    err->text, NULL);
-	}
-	undo(w);
-}
-
-static void report(struct writer *w, const struct kmd_err *err)
-{
-	kmd_counter_add(w->hub->stats.retries, 1);
-	if (hub_database(w->hub, w->index, false, err->text))
-		kmd_log(KMD_LOG_WARN, "database_trouble", "writer", "%zu", w->index, "why", "%s", err->text, NULL);
-}
-
-/* Waits before the next attempt; the bell may end it early, which costs an attempt at most. */
-static void pause_before_retry(struct writer *w, const struct kmd_err *err)
-{
-	report(w, err);
-	hub_wait(w->hub, kmd_backoff_next(&w->backoff, &w->rng));
-}
-
-static bool holds_foreign(const struct writer *w)
-{
-	for (size_t i = 0; i < w->parts_count; i++)
-		if (sink_progress_pending(&w->parts[i]->progress) && !is_ours(w->parts[i]))
-			return true;
-	return false;
-}
-
-static void attempt(struct writer *w)
-{
-	const struct kmd_mono began = kmd_mono_now();
-	struct kmd_err err = {0};
-	char state[8] = "";
-
-	switch (write_batch(w, state, &err)) {
-	case WRITE_DONE:
-		kmd_histogram_observe(w->hub->stats.batch_seconds, (double)(kmd_mono_now().ns - began.ns) / 1e9);
-		done(w);
-		break;
-	case WRITE_FENCED:
-		break; /* shed before the next attempt */
-	case WRITE_REJECTED:
-		narrow(w, state, &err);
-		break;
-	case WRITE_RETRY:
-		pause_before_retry(w, &err);
-		break;
-	}
-}
-
-/* Until all that is held is written or is not ours any more; for ever while Postgres is away. */
-static void flush(struct writer *w)
-{
-	while (!atomic_load(&w->hub->abandon)) {
-		/* An uncertain commit is settled with the batch as it was sent. */
-		if (!w->uncertain && holds_foreign(w))
-			undo(w);
-		refill(w);
-		if (w->batch.count == 0)
-			break;
-		attempt(w);
-	}
-	w->narrow = SIZE_MAX;
-}
-
-/* ---- items ---- */
 
 /* The record at next - 1 is read again to see that it is still the one that was stored. */
 static void check_last(struct writer *w, struct part *p, const struct kmd_record *r)
@@ -267,15 +34,15 @@ static void check_last(struct writer *w, struct part *p, const struct kmd_record
 
 static void on_record(struct writer *w, struct part *p, struct kmd_record *r)
 {
-	if (is_ours(p) && p->check.wanted)
+	if (writer_is_ours(p) && p->check.wanted)
 		check_last(w, p, r);
-	if (!is_ours(p) || !sink_progress_wants(&p->progress, kmd_record_offset(r))) {
-		release(w, r);
+	if (!writer_is_ours(p) || !sink_progress_wants(&p->progress, kmd_record_offset(r))) {
+		writer_release(w, r);
 		return;
 	}
-	add(w, &p->progress, r, SINK_FAULT_NONE);
+	writer_add(w, &p->progress, r, SINK_FAULT_NONE);
 	if (sink_batch_due(&w->batch, &w->limits, kmd_mono_now()))
-		flush(w);
+		writer_flush(w);
 }
 
 static size_t find(const struct writer *w, const struct part *p)
@@ -310,7 +77,7 @@ static void on_claim(struct writer *w, struct part *p)
 			hub_database(w->hub, w->index, true, NULL);
 			break;
 		}
-		pause_before_retry(w, &err);
+		writer_pause(w, &err);
 	}
 }
 
@@ -319,12 +86,12 @@ static void on_retire(struct writer *w, struct part *p)
 	size_t i;
 
 	if (sink_progress_pending(&p->progress))
-		flush(w);
+		writer_flush(w);
 	/* Left over only when the drain was abandoned. */
 	if (sink_progress_pending(&p->progress)) {
 		atomic_store(&p->dropped, true);
-		undo(w);
-		refill(w);
+		writer_undo(w);
+		writer_refill(w);
 	}
 	i = find(w, p);
 	if (i < w->parts_count)
@@ -366,7 +133,7 @@ static void greet(struct writer *w)
 	struct kmd_err err = {0};
 
 	while (!atomic_load(&w->hub->abandon) && db_open(&w->db, &err) < 0)
-		pause_before_retry(w, &err);
+		writer_pause(w, &err);
 	if (w->db.pg)
 		hub_database(w->hub, w->index, true, NULL);
 	kmd_backoff_reset(&w->backoff);
@@ -385,7 +152,7 @@ static void *run(void *arg)
 			on_item(w, &items[i]);
 		if (sink_batch_due(&w->batch, &w->limits, kmd_mono_now()) ||
 		    (w->batch.count > 0 && atomic_load(&w->hub->flush)))
-			flush(w);
+			writer_flush(w);
 	}
 	db_close(&w->db);
 	atomic_store(&w->ended, true);

@@ -67,6 +67,22 @@ static inline struct part *part_of(struct sink_progress *p)
 struct sink_record writer_view(struct writer *w, const struct kmd_record *r);
 struct sink_clock writer_clock(const struct writer *w);
 
+/** The record is done with, one way or another. */
+void writer_release(struct writer *w, struct kmd_record *r);
+/** Is the partition claimed by us and not given up? */
+bool writer_is_ours(const struct part *p);
+/** Adds a record of a partition that is ours to the batch. @refused as sink_batch_add. */
+void writer_add(struct writer *w, struct sink_progress *p, struct kmd_record *r, enum sink_fault refused);
+/** Empties the batch into `later` and takes back what it did to the progress of its partitions. */
+void writer_undo(struct writer *w);
+/** Fills the batch from `later`; what is not ours any more is let go. */
+void writer_refill(struct writer *w);
+/** Until all that is held is written or is not ours any more: for ever while Postgres is away, unless the drain is
+ * over. */
+void writer_flush(struct writer *w);
+/** After trouble with Postgres: tells /readyz and waits before the next attempt. */
+void writer_pause(struct writer *w, const struct kmd_err *err);
+
 enum write_result {
 	WRITE_DONE,
 	WRITE_FENCED,   /* some partition is another's now: its state says so */
