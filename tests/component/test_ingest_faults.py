@@ -161,29 +161,6 @@ def test_a_new_key_is_tried_at_once(bench: Bench, folder: Path) -> None:
     one.wait_ready()
 
 
-def test_silence_is_noticed_although_pings_come(bench: Bench) -> None:
-    one, first = bench.connect(KMD_INGEST_STALE_AFTER="2s")
-    first.trade()
-    second = bench.exchange.connection(2)
-    second.wait_subscribed(*EXCHANGE_WIDE)
-    stale = bench.wait_feed("stale")[0]
-    closed = bench.wait_feed("closed")[0]
-    assert stale["lineage"] == closed["lineage"] and closed["reason"] == "stale"
-    assert one.metric("kmd_ingest_stale_total") >= 1
-    second.trade()
-    one.wait_metric("kmd_ingest_frames_total", 2, type="trade")
-
-
-def test_a_quiet_exchange_is_no_storm(bench: Bench) -> None:
-    bench.market("KX-1")  # its snapshot comes with each connection, and says nothing about the stream
-    one = bench.start(KMD_INGEST_STALE_AFTER="500ms")
-    bench.exchange.connection(3)
-    opened = time.monotonic()
-    bench.exchange.connection(5, timeout=60)
-    assert time.monotonic() - opened > 2  # 2 s, then 4 s: each silent replacement is given twice the time
-    assert one.alive()
-
-
 @pytest.mark.parametrize("how", ["close", "abort"])
 def test_a_lost_connection_is_replaced_and_the_hole_is_told(bench: Bench, how: str) -> None:
     bench.market("KX-1")

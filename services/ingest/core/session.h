@@ -86,6 +86,7 @@ struct ingest_session {
 	size_t batch_max; /* halved while batches are refused, so that one bad ticker is found */
 	struct kmd_mono book_due, snapshot_due;
 	struct kmd_backoff book_pause;
+	size_t probe_it; /* where the next question about a book goes on (core/probe) */
 	struct kmd_mono waiting_since; /* the oldest command since the last answer; ns 0: none */
 	uint64_t rng;
 };

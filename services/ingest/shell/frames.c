@@ -98,8 +98,9 @@ static void decide(struct ingest *g, struct ingest_conn *conn, const struct inge
 	if (ingest_session_frame(&conn->session, &g->scanner, &f, event->recv_ns, at, &g->acts) == INGEST_SEQ_NOT_NEW)
 		kmd_counter_add(g->stats.not_new, 1);
 	ingest_line_act(g, conn, event->n, event->recv_ns);
+	if (!ingest_type_is_reply(f.type) || f.has_seq)
+		ingest_line_on_data(g, conn);
 	if (!ingest_type_is_reply(f.type)) {
-		ingest_line_on_data(g, conn, f.type);
 		learn_market(g, &f);
 		if (f.has_sid && !ingest_session_find_sid(&conn->session, f.sid))
 			kmd_counter_add(g->stats.unknown_sid, 1);

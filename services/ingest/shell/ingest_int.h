@@ -11,6 +11,7 @@
 #include "kmd_producer.h"
 #include "kmd_sign.h"
 #include "markets.h"
+#include "probe.h"
 #include "route.h"
 #include "session.h"
 #include "setup.h"
@@ -120,8 +121,8 @@ struct ingest {
 void ingest_line_tick(struct ingest *g);
 void ingest_line_on_opened(struct ingest *g, const struct ingest_ws_event *event);
 void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event);
-/** A frame came that is no reply. */
-void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn, enum ingest_type type);
+/** A frame of a subscription came: data, or a numbered reply. */
+void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn);
 /** Carries out g->acts, caused by frame @n of @conn (0: by time). */
 void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int64_t recv_ns);
 void ingest_line_give_up(struct ingest *g, struct ingest_conn *conn, const char *reason);

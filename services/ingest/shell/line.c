@@ -151,14 +151,12 @@ void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event)
 	conn->state = conn->state == INGEST_CONN_OPEN ? INGEST_CONN_ENDED : INGEST_CONN_FREE;
 }
 
-/* Snapshots answer commands of ours, also on a stream that is dead otherwise: they are no sign of life. */
-void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn, enum ingest_type type)
+void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn)
 {
 	if (!conn->delivered)
 		ingest_dial_delivered(&g->line.dial);
 	conn->delivered = true;
-	if (type != INGEST_TYPE_SNAPSHOT)
-		ingest_stale_data(&g->line.stale, g->now);
+	ingest_stale_data(&g->line.stale, g->now);
 }
 
 static void act_subscribed(
@@ -265,19 +263,35 @@ void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int6
 	ingest_acts_reset(&g->acts);
 }
 
-static void check_silence(struct ingest *g, struct ingest_conn *conn)
+static void give_up_stale(struct ingest *g, struct ingest_conn *conn)
 {
-	struct ingest_line *line = &g->line;
-	struct ingest_note *note;
+	struct ingest_note *note = ingest_note_add(g, conn, KMD_FEED_stale, g->wall.ns);
 
-	if (ingest_session_expects_data(&conn->session))
-		ingest_stale_arm(&line->stale, g->now);
-	if (conn->giving_up || !ingest_stale_check(&line->stale, g->now))
-		return;
-	note = ingest_note_add(g, conn, KMD_FEED_stale, g->wall.ns);
 	ingest_note_reason(note, "no data");
 	kmd_counter_add(g->stats.stale, 1);
 	ingest_line_give_up(g, conn, "stale");
+}
+
+static void check_silence(struct ingest *g, struct ingest_conn *conn)
+{
+	struct ingest_stale *stale = &g->line.stale;
+
+	if (ingest_session_expects_data(&conn->session))
+		ingest_stale_arm(stale, g->now);
+	if (conn->giving_up)
+		return;
+	switch (ingest_stale_check(stale, g->now, conn->session.books.held > 0)) {
+	case INGEST_STALE_FINE:
+		break;
+	case INGEST_STALE_ASK:
+		ingest_stale_asked(stale, g->now);
+		ingest_probe_send(&conn->session, &g->acts);
+		ingest_line_act(g, conn, 0, g->wall.ns);
+		break;
+	case INGEST_STALE_DEAD:
+		give_up_stale(g, conn);
+		break;
+	}
 }
 
 static void tick_open(struct ingest *g, struct ingest_conn *conn)

@@ -1,7 +1,6 @@
 #include "../cmocka_all.h"
 
 #include "dial.h"
-#include "stale.h"
 
 static const struct kmd_mono at = {1000};
 
@@ -79,44 +78,6 @@ static void lineages_only_grow(void **state)
 	assert_true(ingest_dial_lineage(&d, (struct kmd_wall){0}) > now.ns + 5 * KMD_NS_PER_S);
 }
 
-static struct kmd_mono seconds(int64_t s)
-{
-	return (struct kmd_mono){1 + s * KMD_NS_PER_S};
-}
-
-static void silence_counts_from_when_data_is_due(void **state)
-{
-	struct ingest_stale s;
-
-	(void)state;
-	ingest_stale_init(&s, 10 * KMD_NS_PER_S);
-	assert_false(ingest_stale_check(&s, seconds(1000)));
-	ingest_stale_arm(&s, seconds(1000));
-	assert_false(ingest_stale_check(&s, seconds(1009)));
-	ingest_stale_data(&s, seconds(1009));
-	assert_false(ingest_stale_check(&s, seconds(1018)));
-	assert_true(ingest_stale_check(&s, seconds(1019)));
-}
-
-static void silent_replacements_are_given_more_time(void **state)
-{
-	struct ingest_stale s;
-	int64_t expected[] = {10, 20, 40, 80, 160, 300, 300};
-	int64_t at_s = 1;
-
-	(void)state;
-	ingest_stale_init(&s, 10 * KMD_NS_PER_S);
-	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		ingest_stale_reset(&s);
-		ingest_stale_arm(&s, seconds(at_s));
-		assert_false(ingest_stale_check(&s, seconds(at_s + expected[i] - 1)));
-		assert_true(ingest_stale_check(&s, seconds(at_s + expected[i])));
-		at_s += expected[i];
-	}
-	ingest_stale_data(&s, seconds(at_s));
-	assert_true(ingest_stale_check(&s, seconds(at_s + 10)));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,8 +86,6 @@ int main(void)
 	    cmocka_unit_test(a_refusal_waits_in_the_slow_lane),
 	    cmocka_unit_test(only_data_resets),
 	    cmocka_unit_test(lineages_only_grow),
-	    cmocka_unit_test(silence_counts_from_when_data_is_due),
-	    cmocka_unit_test(silent_replacements_are_given_more_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
