@@ -21,16 +21,6 @@ struct input {
 	size_t count;
 };
 
-static struct kmd_str take_record(struct kmd_str *rest)
-{
-	const char *mark = memmem(rest->p, rest->n, "\n====\n", 6);
-	const struct kmd_str text = {rest->p, mark ? (size_t)(mark - rest->p) : rest->n};
-	const size_t used = text.n + (mark ? 6 : 0);
-
-	*rest = (struct kmd_str){rest->p + used, rest->n - used};
-	return text;
-}
-
 static void add_all(struct sink_batch *b, struct sink_progress *p, const struct input *in, size_t refused)
 {
 	for (size_t i = 0; i < in->count; i++) {
@@ -146,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {.count = 0};
 
 	while (in.count < RECORDS_MAX && (in.count == 0 || rest.n > 0)) {
-		record_read(&in.of[in.count], take_record(&rest), (int64_t)in.count);
+		record_read(&in.of[in.count], record_take(&rest), (int64_t)in.count);
 		in.count++;
 	}
 	p.topic = in.of[0].r.topic;

@@ -60,6 +60,17 @@ static inline void record_read(struct record *rec, struct kmd_str text, int64_t 
 	rec->r.headers = rec->headers;
 }
 
+/** The text of the next record off the front of @rest: up to a line "====". */
+static inline struct kmd_str record_take(struct kmd_str *rest)
+{
+	const char *mark = memmem(rest->p, rest->n, "\n====\n", 6);
+	const struct kmd_str text = {rest->p, mark ? (size_t)(mark - rest->p) : rest->n};
+	const size_t used = text.n + (mark ? 6 : 0);
+
+	*rest = (struct kmd_str){rest->p + used, rest->n - used};
+	return text;
+}
+
 static inline void record_free(struct record *rec)
 {
 	for (size_t i = 0; i < rec->r.headers_count; i++) {
