@@ -140,7 +140,7 @@ def test_an_event_that_cannot_be_had_does_not_hold_a_settlement_for_ever(bench: 
 
 
 def test_broker_away_at_start_and_in_between(
-    service: StartService, kafka: Kafka, topic_prefix: str, exchange: Exchange, folder: Path
+    kafka: Kafka, service: StartService, topic_prefix: str, exchange: Exchange, folder: Path
 ) -> None:
     kafka.stop()
     own = Bench(service, kafka, topic_prefix, exchange, folder)  # type: ignore[arg-type]
