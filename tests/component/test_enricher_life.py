@@ -162,6 +162,36 @@ def test_broker_away_at_start_and_in_between(
     one.wait_ready()
 
 
+def test_a_stop_that_cannot_flush_ends_with_70_and_the_next_life_repeats(
+    kafka: Kafka, service: StartService, topic_prefix: str, exchange: Exchange, folder: Path
+) -> None:
+    own = Bench(service, kafka, topic_prefix, exchange, folder)  # type: ignore[arg-type]
+    exchange.add(M, E, S)
+    one = own.start(KMD_SHUTDOWN_TIMEOUT="2s")
+    own.wait("markets", M)
+    hold = [True]
+
+    def slow(_request: Request, _before: int) -> None:
+        while hold[0]:
+            time.sleep(0.02)
+
+    exchange.rule(f"/markets/{M}", slow)
+    own.frame(is_determined(M))
+    wait_until("asked", lambda: exchange.asked(f"/markets/{M}"))
+    exchange.markets[M] |= determined()
+    kafka.kill()
+    wait_until("it notices", lambda: one.ready()[0] == 503)
+    hold[0] = False
+    wait_until("the answer is in", lambda: one.metric("kmd_enricher_in_flight") == 0)
+    one.process.send(signal.SIGTERM)
+    assert one.process.wait() == 70
+    (left,) = [line for line in one.log_lines() if line["event"] == "left_unflushed"]
+    assert "settlements=1" in left["records"]
+    kafka.start()
+    own.start()
+    own.wait("settlements", M)
+
+
 def test_a_new_key_is_taken_without_restart(bench: Bench, folder: Path) -> None:
     bench.exchange.add(M, E, S, **determined())
     bench.start()

@@ -10,8 +10,9 @@
 
 #define BOOT_RETRY_NS (INT64_C(1) * 1000000000)
 #define BOOT_CALL_MS 500
-#define PRUNE_EVERY_NS (INT64_C(3600) * 1000000000) /* the first time after it, when lists have refreshed what lives \
-						     */
+#define PRUNE_EVERY_NS \
+	(INT64_C(3600) * 1000000000) /* the first time after it, when lists have refreshed what lives \
+				      */
 #define REFRESH_EVERY_NS (INT64_C(5) * 1000000000)
 #define CUTOFF_KEY KMD_STR("")
 
@@ -232,18 +233,22 @@ enum kmd_verdict enricher_step(void *service, const struct kmd_tick *tick)
 	return check_fatal(e);
 }
 
+/* What was sent and is not acknowledged, per topic, in one line. */
 static bool tell_left(const struct enricher *e)
 {
-	bool none = true;
+	struct kmd_buf line = {0};
+	bool nothing;
 
-	for (int t = 0; t < KMD_TOPIC_COUNT; t++) {
-		if (e->unreported[t] == 0)
-			continue;
-		none = false;
-		kmd_log(KMD_LOG_ERROR, "not_flushed", "topic", "%s", kmd_topic_name((enum kmd_topic)t), "records",
-		    "%llu", (unsigned long long)e->unreported[t], NULL);
-	}
-	return none;
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
+		if (e->unreported[t] > 0)
+			kmd_buf_addf(&line, "%s%s=%llu", line.n > 0 ? " " : "", kmd_topic_name((enum kmd_topic)t),
+			    (unsigned long long)e->unreported[t]);
+	nothing = line.n == 0;
+	kmd_buf_addc(&line, '\0');
+	if (!nothing)
+		kmd_log(KMD_LOG_ERROR, "left_unflushed", "records", "%s", line.p, NULL);
+	kmd_buf_fini(&line);
+	return nothing;
 }
 
 bool enricher_fini(void *service)
