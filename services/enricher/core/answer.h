@@ -34,14 +34,12 @@ void enrich_answer_read(
     struct kmd_json *doc, struct kmd_arena *arena, int rc, int status, struct kmd_str body, struct enrich_answer *ret);
 
 /* Label `code` of kmd_enricher_requests_total: a bounded set. */
+/* clang-format off */
 #define ENRICH_CODES(X) \
-	X("200") \
-	X("400") \
-	X("401") \
-	X("403") \
-	X("404") \
-	X("409") X("429") X("500") X("502") X("503") X("504") X("other") X("erro" \
-									   "r")
+	X("200") X("400") X("401") X("403") X("404") \
+	X("409") X("429") X("500") X("502") X("503") \
+	X("504") X("other") X("error")
+/* clang-format on */
 enum { ENRICH_CODE_COUNT = 13 };
 extern const char *const enrich_code_labels[ENRICH_CODE_COUNT];
 /** Index of the label of an answer. */

@@ -40,13 +40,18 @@
 #define ENRICH_YOUNG_NS (INT64_C(120) * 1000000000)     /* so long after `created` a 404 means "not yet" */
 
 /* Label `endpoint` of kmd_enricher_requests_total. */
+/* clang-format off */
 #define ENRICH_ENDPOINTS(X) \
 	X(MARKET, "market") \
 	X(EVENT, "event") \
 	X(SERIES, "series") \
 	X(MARKETS, "markets") \
-	X(EVENTS, "events") X(TRADES, "trades") X(HISTORICAL_MARKET, "historical_market") \
-	    X(HISTORICAL_TRADES, "historical_trades") X(CUTOFF, "cutoff")
+	X(EVENTS, "events") \
+	X(TRADES, "trades") \
+	X(HISTORICAL_MARKET, "historical_market") \
+	X(HISTORICAL_TRADES, "historical_trades") \
+	X(CUTOFF, "cutoff")
+/* clang-format on */
 enum enrich_endpoint {
 #define ENRICH_ENDPOINT_ENUM(name, label) ENRICH_EP_##name,
 	ENRICH_ENDPOINTS(ENRICH_ENDPOINT_ENUM)
