@@ -192,7 +192,10 @@ static char *print(const struct kmd_conf *conf)
 	return text;
 }
 
-/* Can the line stand in a settings file and mean the same? White space at the ends of a value is cut there. */
+/*
+ * Can the line stand in a settings file and mean the same? White space at the ends of a value is cut there, and a name
+ * that looks like a service link of Kubernetes is ignored unless it came as NAME_FILE.
+ */
 static bool fits_file(struct kmd_str line)
 {
 	struct kmd_str value = line;
@@ -201,6 +204,8 @@ static bool fits_file(struct kmd_str line)
 	for (size_t i = 0; i < name.n; i++)
 		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_", name.p[i]))
 			return false;
+	if (memmem(name.p, name.n, "_PORT", 5) || memmem(name.p, name.n, "_SERVICE_", 9))
+		return false;
 	return !is_pg_line(line) && kmd_str_eq(kmd_str_trim(value), value) &&
 	       !(value.n && memchr(value.p, '\\', value.n));
 }
