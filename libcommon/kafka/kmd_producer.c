@@ -84,11 +84,20 @@ static void drop_record(struct kmd_producer *p, struct record *r)
 
 static void report(struct kmd_producer *p, struct record *r, int rc, const char *reason)
 {
-	const struct kmd_delivery d = {.ref = r->ref, .topic = r->topic, .rc = rc, .reason = reason, .value = r->value};
+	struct kmd_delivery d = {.ref = r->ref, .topic = r->topic, .rc = rc, .reason = reason, .value = r->value};
+	struct kmd_header *headers = NULL;
 
 	p->reported++;
+	if (rc < 0) {
+		headers = kmd_calloc(r->headers_count + 1, sizeof(*headers));
+		producer_record_show_headers(r, headers);
+		d.key = r->key;
+		d.headers = headers;
+		d.headers_count = r->headers_count;
+	}
 	if (!p->closing)
 		p->fn(p->ctx, &d);
+	free(headers);
 	drop_record(p, r);
 }
 
@@ -376,6 +385,29 @@ uint64_t kmd_producer_outstanding(const struct kmd_producer *p, uint64_t *ret_by
 	if (ret_bytes)
 		*ret_bytes = (uint64_t)p->bytes;
 	return p->count;
+}
+
+void kmd_producer_each(struct kmd_producer *p, kmd_outstanding_fn fn, void *ctx)
+{
+	struct kmd_header *headers = NULL;
+	struct record *r = p->all;
+
+	while (r && r->next)
+		r = r->next;
+	for (; r; r = r->prev) {
+		headers = kmd_realloc(headers, (r->headers_count + 1) * sizeof(*headers));
+		producer_record_show_headers(r, headers);
+		const struct kmd_outstanding o = {
+		    .topic = r->topic,
+		    .key = r->key,
+		    .value = r->value,
+		    .headers = headers,
+		    .headers_count = r->headers_count,
+		    .timestamp_ms = r->timestamp_ms,
+		};
+		fn(ctx, &o, &r->ref);
+	}
+	free(headers);
 }
 
 int kmd_producer_fd(const struct kmd_producer *p)

@@ -22,7 +22,10 @@ struct kmd_delivery {
 	enum kmd_topic topic;
 	int rc;               /* 0: acknowledged; KMD_ETOOBIG, KMD_EREFUSED: refused by the broker for good */
 	const char *reason;   /* of a refusal, static or valid during the call */
-	struct kmd_str value; /* borrowed during the call */
+	struct kmd_str value; /* borrowed during the call, as are ... */
+	struct kmd_str key;   /* ... what else the record is made of, shown of a refused one only */
+	const struct kmd_header *headers;
+	size_t headers_count;
 };
 typedef void (*kmd_delivery_fn)(void *ctx, const struct kmd_delivery *d);
 
@@ -48,6 +51,20 @@ int kmd_producer_poll(struct kmd_producer *p, int timeout_ms);
 bool kmd_producer_flush(struct kmd_producer *p, int timeout_ms);
 /** Records and bytes not yet reported. */
 uint64_t kmd_producer_outstanding(const struct kmd_producer *p, uint64_t *ret_bytes);
+
+/* A record that is not yet reported; all is borrowed during the call. */
+struct kmd_outstanding {
+	enum kmd_topic topic;
+	struct kmd_str key, value;
+	const struct kmd_header *headers;
+	size_t headers_count;
+	int64_t timestamp_ms;
+};
+/** @ref may be changed: the report will bear what it is then. */
+typedef void (*kmd_outstanding_fn)(void *ctx, const struct kmd_outstanding *o, uint64_t *ref);
+/** Shows every record that is not yet reported, in the order of sending. */
+void kmd_producer_each(struct kmd_producer *p, kmd_outstanding_fn fn, void *ctx);
+
 /** An eventfd that becomes readable when a delivery report waits. */
 int kmd_producer_fd(const struct kmd_producer *p);
 /** True once librdkafka raised a fatal error; @why static. The service drains and ends with 70. */

@@ -58,6 +58,20 @@ struct record *producer_record_new(struct kmd_str key, struct kmd_str value, con
 	return r;
 }
 
+void producer_record_show_headers(const struct record *r, struct kmd_header *ret)
+{
+	const char *p = r->headers;
+
+	for (uint32_t i = 0; i < r->headers_count; i++) {
+		const size_t name_n = strlen(p);
+
+		ret[i].name = p;
+		memcpy(&ret[i].value.n, p + name_n + 1, sizeof(size_t));
+		ret[i].value.p = p + name_n + 1 + sizeof(size_t);
+		p = ret[i].value.p + ret[i].value.n;
+	}
+}
+
 rd_kafka_headers_t *producer_record_headers(const struct record *r)
 {
 	rd_kafka_headers_t *headers;

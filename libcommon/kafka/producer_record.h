@@ -23,6 +23,8 @@ size_t producer_record_bytes(struct kmd_str key, struct kmd_str value, const str
 /** All is copied into the block; free() it. */
 struct record *producer_record_new(
     struct kmd_str key, struct kmd_str value, const struct kmd_header *headers, size_t n);
+/** Shows the headers to *ret, of r->headers_count places; they borrow from @r. */
+void producer_record_show_headers(const struct record *r, struct kmd_header *ret);
 /** For librdkafka, given; NULL where the record has none. */
 rd_kafka_headers_t *producer_record_headers(const struct record *r);
 

@@ -261,6 +261,50 @@ static void freeing_drops_what_is_queued(void **state)
 	mock_stop(&m);
 }
 
+/* Notes what is shown, and gives each another reference. */
+static void on_outstanding(void *ctx, const struct kmd_outstanding *o, uint64_t *ref)
+{
+	struct kmd_buf *seen = ctx;
+
+	assert_int_equal(o->topic, KMD_TOPIC_TRADES);
+	assert_int_equal(o->timestamp_ms, 1700000000000);
+	assert_int_equal(o->headers_count, 2);
+	assert_string_equal(o->headers[0].name, "type");
+	assert_true(kmd_str_eqz(o->headers[0].value, "trade"));
+	assert_string_equal(o->headers[1].name, "empty");
+	assert_int_equal(o->headers[1].value.n, 0);
+	kmd_buf_add_str(seen, o->key);
+	kmd_buf_add_str(seen, o->value);
+	*ref += 100;
+}
+
+static void what_is_outstanding_is_shown_in_order(void **state)
+{
+	struct mock m;
+	struct kmd_producer *p;
+	struct kmd_buf seen = {0};
+
+	(void)state;
+	mock_start(&m, 1);
+	mock_topic(&m, KMD_TOPIC_TRADES, 1);
+	rd_kafka_mock_broker_set_down(m.cluster, 1);
+	p = producer(&m, 1 << 20);
+	kmd_producer_each(p, on_outstanding, &seen);
+	assert_int_equal(seen.n, 0);
+	assert_int_equal(put(p, KMD_TOPIC_TRADES, "A", "1", 1), 0);
+	assert_int_equal(put(p, KMD_TOPIC_TRADES, NULL, "2", 2), 0);
+	assert_int_equal(put(p, KMD_TOPIC_TRADES, "C", "3", 3), 0);
+	kmd_producer_each(p, on_outstanding, &seen);
+	assert_true(kmd_str_eqz(kmd_buf_str(&seen), "A12C3"));
+	rd_kafka_mock_broker_set_up(m.cluster, 1);
+	UNTIL(ledger.n == 3, kmd_producer_poll(p, 100));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ledger.refs[i], 101 + i);
+	kmd_buf_fini(&seen);
+	kmd_producer_free(p);
+	mock_stop(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(a_topic_that_vanished_gets_its_records_when_it_is_back),
 	    cmocka_unit_test(a_fatal_error_is_for_good),
 	    cmocka_unit_test(the_fd_tells_of_reports),
+	    cmocka_unit_test(what_is_outstanding_is_shown_in_order),
 	    cmocka_unit_test(freeing_drops_what_is_queued),
 	};
 
