@@ -78,7 +78,7 @@ void ingest_durable_begin(struct ingest_durable *d, const struct ingest_durable_
 		link_to_sid(d, m, frame->n);
 }
 
-static void pass(struct ingest_durable_mark *m, const struct ingest_durable_frame *frame)
+void ingest_durable_mark_pass(struct ingest_durable_mark *m, const struct ingest_durable_frame *frame)
 {
 	m->any = true;
 	m->n = frame->n;
@@ -98,7 +98,7 @@ static void advance_sid(struct ingest_durable *d, struct ingest_durable_mark *m)
 	while (m->oldest_n && at(d, m->oldest_n)->done) {
 		const struct ingest_durable_entry *e = at(d, m->oldest_n);
 
-		pass(m, &e->frame);
+		ingest_durable_mark_pass(m, &e->frame);
 		m->oldest_n = e->next_n;
 	}
 	if (!m->oldest_n)
@@ -119,6 +119,17 @@ void ingest_durable_end(struct ingest_durable *d, int64_t n)
 		advance_sid(d, m);
 	while (d->head_n < d->tail_n && at(d, d->head_n)->done)
 		d->head_n++;
+}
+
+void ingest_durable_end_until(struct ingest_durable *d, int64_t n)
+{
+	while (d->head_n < d->tail_n && d->head_n <= n)
+		ingest_durable_end(d, d->head_n);
+}
+
+const struct ingest_durable_frame *ingest_durable_frame(const struct ingest_durable *d, int64_t n)
+{
+	return n >= d->head_n && n < d->tail_n ? &at(d, n)->frame : NULL;
 }
 
 int64_t ingest_durable_below(const struct ingest_durable *d)

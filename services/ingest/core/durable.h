@@ -51,9 +51,15 @@ void ingest_durable_fini(struct ingest_durable *d);
 void ingest_durable_begin(struct ingest_durable *d, const struct ingest_durable_frame *frame);
 /** The fate of frame @n is final: acknowledged, or refused and told. Idempotent. */
 void ingest_durable_end(struct ingest_durable *d, int64_t n);
+/** The fate of every frame up to @n is final. */
+void ingest_durable_end_until(struct ingest_durable *d, int64_t n);
+/** A frame that was begun and is not below ingest_durable_below(); else NULL. Borrowed until the next one begins. */
+const struct ingest_durable_frame *ingest_durable_frame(const struct ingest_durable *d, int64_t n);
 /** Every frame below this number has ended; one above the last begun when nothing is in flight. */
 int64_t ingest_durable_below(const struct ingest_durable *d);
 /** NULL: no frame of that sid has been begun. */
 const struct ingest_durable_mark *ingest_durable_sid(const struct ingest_durable *d, int64_t sid);
+/** Moves a mark over @frame, which is newer than what it tells. */
+void ingest_durable_mark_pass(struct ingest_durable_mark *m, const struct ingest_durable_frame *frame);
 
 #endif

@@ -1,0 +1,36 @@
+#include "spool_policy.h"
+
+#define SEGMENTS 16  /* a full spool consists of about so many files */
+#define RESERVE_OF 8 /* the reserve is at most one part in so many */
+#define AGAIN_OF 8
+
+void ingest_spool_polled(struct ingest_spool_policy *p, struct kmd_mono now, uint64_t outstanding, int reported)
+{
+	if (outstanding == 0 || reported > 0)
+		p->progress_ns = now.ns;
+}
+
+bool ingest_spool_stalled(const struct ingest_spool_policy *p, struct kmd_mono now)
+{
+	return now.ns - p->progress_ns >= INGEST_SPOOL_PATIENCE_NS;
+}
+
+int64_t ingest_spool_segment_bytes(int64_t max)
+{
+	const int64_t bytes = max / SEGMENTS;
+
+	if (bytes > INGEST_SPOOL_SEGMENT_BYTES)
+		return INGEST_SPOOL_SEGMENT_BYTES;
+	return bytes < INGEST_SPOOL_SEGMENT_BYTES_MIN ? INGEST_SPOOL_SEGMENT_BYTES_MIN : bytes;
+}
+
+bool ingest_spool_full(int64_t bytes, int64_t max, bool was_full, bool stopping)
+{
+	int64_t limit = max;
+
+	if (!stopping)
+		limit -= max / RESERVE_OF < INGEST_SPOOL_RESERVE_BYTES ? max / RESERVE_OF : INGEST_SPOOL_RESERVE_BYTES;
+	if (was_full && !stopping)
+		limit -= limit / AGAIN_OF;
+	return bytes >= limit;
+}
