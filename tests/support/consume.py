@@ -45,6 +45,21 @@ def watermarks(bootstrap: str, topic: str) -> dict[int, tuple[int, int]]:
         consumer.close()
 
 
+def ends(bootstrap: str, topics: Iterable[str]) -> dict[str, int]:
+    """topic -> offsets after the last record, summed over its partitions; 0 for a topic that is not there."""
+    consumer = _consumer(bootstrap)
+    try:
+        known = consumer.list_topics(timeout=30 * PATIENCE).topics
+        return {topic: sum(_high(consumer, topic, p) for p in known[topic].partitions) if topic in known else 0 for topic in topics}
+    finally:
+        consumer.close()
+
+
+def _high(consumer: Consumer, topic: str, partition: int) -> int:
+    _low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+    return int(high)
+
+
 def count(bootstrap: str, topic: str) -> int:
     """Records in the topic, by its offsets (compaction and markers aside)."""
     return sum(high - low for low, high in watermarks(bootstrap, topic).values())

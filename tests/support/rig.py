@@ -107,24 +107,33 @@ class Rig:
         """
         self.sim.quiesce(timeout)
         seen: list[dict[str, int]] = []
+        left = ""
 
         def look() -> bool:
+            nonlocal left
             for one in self.services:
                 if not one.alive():
                     raise Failure(f"{one.name} ended with {one.process.exit_code}\n{one.process.tail()}")
             busy = self.enricher.metric("kmd_enricher_pending") + self.enricher.metric("kmd_enricher_in_flight")
             ends = self._ends()
+            stored = self._stored(ends)
             seen.append(ends)
             quiet = len(seen) > 5 and all(earlier == ends for earlier in seen[-6:])
-            return not busy and quiet and ends == self._stored(ends)
+            missing = {topic: ends[topic] - stored[topic] for topic in ends if ends[topic] != stored[topic]}
+            left = f"fetches {busy:.0f}, still growing {not quiet}, records not stored {missing}"
+            return not busy and quiet and not missing
 
-        wait_until("everything that was sent is stored", look, timeout, every=0.3)
+        try:
+            wait_until("everything that was sent is stored", look, timeout, every=0.3)
+        except Failure as late:
+            tails = "\n".join(one.process.tail(8) for one in self.services)
+            raise Failure(f"{late}; {left}\n{tails}") from None
 
     def wait_level(self, timeout: float = 60.0) -> None:
         """Until the sink has committed everything that stands in any topic; only once nobody writes any more."""
 
         def level() -> bool:
-            ends = {t: sum(high for _, high in consume.watermarks(self.kafka.bootstrap, t).values()) for t in self._topics()}
+            ends = consume.ends(self.kafka.bootstrap, self._topics())
             return ends == self._stored(ends)
 
         wait_until("the sink is level with the topics", level, timeout, every=0.3)
@@ -134,8 +143,7 @@ class Rig:
         levels: list[bool] = []
 
         def level() -> bool:
-            wanted = [self.topic(name) for name in names]
-            ends = {t: sum(high for _, high in consume.watermarks(self.kafka.bootstrap, t).values()) for t in wanted}
+            ends = consume.ends(self.kafka.bootstrap, [self.topic(name) for name in names])
             levels.append(ends == self._stored(ends))
             return len(levels) > 1 and all(levels[-2:])
 
@@ -160,12 +168,7 @@ class Rig:
 
     def _ends(self) -> dict[str, int]:
         """Offset after the last record, summed per topic; `feed` left out, because ingest writes to it for ever."""
-        names = "trades orderbook tickers lifecycle control other settlements markets events series dlq".split()
-        found = {}
-        for name in names:
-            marks = consume.watermarks(self.kafka.bootstrap, self.topic(name))
-            found[self.topic(name)] = sum(high for _, high in marks.values())
-        return found
+        return consume.ends(self.kafka.bootstrap, [t for t in self._topics() if t != self.topic("feed")])
 
     def _stored(self, ends: Mapping[str, int]) -> dict[str, int]:
         rows = self.query("SELECT topic, sum(next_offset)::bigint FROM kalshi.sink_offsets GROUP BY topic")
