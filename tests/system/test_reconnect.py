@@ -15,12 +15,9 @@ CUTS = 20
 SIM = {"rate": 1000 * LOAD, "markets": 100, "determinations_per_minute": 30, "time_scale": 20, "rest_rate": 200, "churn": 30}
 ENRICHER = {"KMD_ENRICHER_RATE": "100", "KMD_ENRICHER_SETTLEMENT_RETRY": "1s", "KMD_ENRICHER_LIST_EVERY": "20s"}
 
-# At the end the exchange is silent for longer than it ever is.
-INGEST = {"KMD_INGEST_STALE_AFTER": "5m"}
-
 
 def test_twenty_cuts(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(sim=SIM, ingest=INGEST, enricher=ENRICHER).start()
+    rig = make_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
     began = first_trade_subscription(rig)
     moments = random.Random(7)
@@ -48,7 +45,7 @@ def test_twenty_cuts(make_rig: Callable[..., Rig]) -> None:
 
 
 def test_skipped_frames_are_gaps_and_healed(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(sim=SIM, ingest=INGEST, enricher=ENRICHER).start()
+    rig = make_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
     began = first_trade_subscription(rig)
     time.sleep(2)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from support.rig import Rig
 from system import checks, truth
-from system.test_reconnect import ENRICHER, INGEST, SIM, first_trade_subscription, wait_books, wait_repaired
+from system.test_reconnect import ENRICHER, SIM, first_trade_subscription, wait_books, wait_repaired
 
 
 def finish(rig: Rig, began: int) -> checks.Topics:
@@ -29,7 +29,7 @@ def finish(rig: Rig, began: int) -> checks.Topics:
 
 
 def test_ingest_stopped_and_killed(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(sim=SIM, ingest=INGEST, enricher=ENRICHER).start()
+    rig = make_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
     began = first_trade_subscription(rig)
     time.sleep(7)
@@ -55,7 +55,7 @@ def test_ingest_stopped_and_killed(make_rig: Callable[..., Rig]) -> None:
 
 
 def test_enricher_and_sink_stopped_and_killed(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(sim=SIM, ingest=INGEST, enricher=ENRICHER).start()
+    rig = make_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
     began = first_trade_subscription(rig)
     for kill in (False, True, True):
@@ -66,7 +66,7 @@ def test_enricher_and_sink_stopped_and_killed(make_rig: Callable[..., Rig]) -> N
 
 
 def test_kafka_and_postgres_restarted(make_private_rig: Callable[..., Rig]) -> None:
-    rig = make_private_rig(sim=SIM, ingest=INGEST, enricher=ENRICHER).start()
+    rig = make_private_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
     began = first_trade_subscription(rig)
     time.sleep(2)
