@@ -57,15 +57,8 @@ static void close_parts(struct ingest *g)
 	ingest_intake_stop(g);
 	kmd_producer_free(g->producer);
 	kmd_signer_free(g->signer);
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
-		struct ingest_conn *conn = &g->conns[i];
-
-		ingest_notes_free(&conn->notes);
-		ingest_session_fini(&conn->session);
-		ingest_durable_fini(&conn->durable);
-	}
+	ingest_lines_fini(g);
 	ingest_notes_free(&g->outbox);
-	ingest_ends_fini(&g->ends);
 	ingest_markets_fini(&g->markets);
 	ingest_conf_fini(&g->conf);
 	ingest_scanner_fini(&g->scanner);
@@ -89,10 +82,8 @@ int ingest_init(
 	name_instance(g);
 	warn_of_settings(g->settings);
 	ingest_stats_init(&g->stats, kmd_app_metrics(app));
-	ingest_dial_init(&g->line.dial, (uint64_t)(g->wall.ns ^ g->now.ns ^ getpid()));
-	ingest_stale_init(&g->line.stale, g->settings->stale_after_ns);
-	snprintf(g->line.trouble, sizeof(g->line.trouble), "not connected yet");
-	kmd_app_ready(app, "exchange", false, g->line.trouble);
+	ingest_lines_init(g);
+	kmd_app_ready(app, "exchange", false, "not connected yet");
 	rc = open_parts(g, conf, err);
 	if (rc < 0) {
 		close_parts(g);
@@ -118,12 +109,26 @@ static void look_at_kafka(struct ingest *g)
 	kmd_app_ready(g->app, "kafka", ok, why);
 }
 
+static bool is_complete(const struct ingest_line *line)
+{
+	return line->conn && line->conn->state == INGEST_CONN_OPEN && ingest_session_is_complete(&line->conn->session);
+}
+
+/* The first shard in trouble speaks for all. */
 static void look_at_exchange(struct ingest *g)
 {
-	const struct ingest_conn *conn = g->line.conn;
-	bool ok = conn && conn->state == INGEST_CONN_OPEN && ingest_session_is_complete(&conn->session);
+	char why[320];
 
-	kmd_app_ready(g->app, "exchange", ok, ok ? NULL : g->line.trouble);
+	for (size_t i = 0; i < g->lines_count; i++) {
+		const struct ingest_line *line = &g->lines[i];
+
+		if (is_complete(line))
+			continue;
+		snprintf(why, sizeof(why), "shard %lld: %s", (long long)line->shard, line->trouble);
+		kmd_app_ready(g->app, "exchange", false, g->lines_count > 1 ? why : line->trouble);
+		return;
+	}
+	kmd_app_ready(g->app, "exchange", true, NULL);
 }
 
 static bool books_captured(const struct ingest *g)
@@ -133,11 +138,15 @@ static bool books_captured(const struct ingest *g)
 
 static void look_at_books(struct ingest *g)
 {
-	const struct ingest_conn *conn = g->line.conn;
-	size_t expected = books_captured(g) ? g->markets.wanted : 0;
-	size_t held = conn && conn->state == INGEST_CONN_OPEN ? conn->session.books.held : 0;
+	size_t expected = 0, held = 0;
 	char why[96];
 
+	for (size_t i = 0; i < g->lines_count; i++) {
+		const struct ingest_conn *conn = g->lines[i].conn;
+
+		expected += books_captured(g) ? g->lines[i].wanted : 0;
+		held += conn && conn->state == INGEST_CONN_OPEN ? conn->session.books.held : 0;
+	}
 	kmd_gauge_set(g->stats.expected, (double)expected);
 	kmd_gauge_set(g->stats.subscribed, (double)held);
 	if (expected == held)
@@ -165,7 +174,7 @@ static void recount(struct ingest *g)
 static void begin_drain(struct ingest *g)
 {
 	g->draining = true;
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+	for (size_t i = 0; i < g->conns_count; i++) {
 		struct ingest_conn *conn = &g->conns[i];
 
 		if (conn->state == INGEST_CONN_DIALING || conn->state == INGEST_CONN_OPEN)
@@ -177,7 +186,7 @@ static bool is_drained(struct ingest *g)
 {
 	uint64_t bytes;
 
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+	for (size_t i = 0; i < g->conns_count; i++) {
 		if (g->conns[i].state != INGEST_CONN_FREE)
 			return false;
 	}
@@ -223,7 +232,7 @@ enum kmd_verdict ingest_step(void *service, const struct kmd_tick *tick)
 	pump(g);
 	if (!g->draining)
 		ingest_intake_step(g);
-	ingest_line_tick(g);
+	ingest_lines_tick(g);
 	look_at_kafka(g);
 	recount(g);
 	return verdict(g);
@@ -269,7 +278,7 @@ bool ingest_fini(void *service)
 	struct ingest *g = service;
 	bool clean, undelivered = false;
 
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++)
+	for (size_t i = 0; i < g->conns_count; i++)
 		undelivered |= g->conns[i].state != INGEST_CONN_FREE;
 	count_ring(g);
 	clean = tell_left(g) && !undelivered && !g->fatal;

@@ -15,6 +15,7 @@
 #include "route.h"
 #include "session.h"
 #include "setup.h"
+#include "shard.h"
 #include "stale.h"
 #include "stats.h"
 #include "ws.h"
@@ -28,7 +29,9 @@
 #define INGEST_PRODUCER_BYTES (64 * 1024 * 1024) /* handed to the broker client and not acknowledged */
 #define INGEST_TURN_EVENTS 2000                  /* messages in one turn of the loop */
 #define INGEST_IDLE_MS 5                         /* a turn without messages waits so long for one */
-#define INGEST_CONNS_MAX 16 /* the live one, and ended ones whose frames are not all acknowledged */
+#define INGEST_CONNS_SPARE \
+	14 /* places for lineages: two a shard and so many more, for ended ones whose frames are not \
+	      all acknowledged */
 #define INGEST_ALIVE_NS (5 * KMD_NS_PER_S)
 #define INGEST_DIAL_TIMEOUT_NS (15 * KMD_NS_PER_S) /* name, TCP, TLS and handshake together */
 #define INGEST_KEY_LOOK_NS (1 * KMD_NS_PER_S)      /* a refused key's file is looked at so often */
@@ -60,9 +63,12 @@ enum ingest_conn_state {
 	INGEST_CONN_ENDED, /* closed; some of its frames are not acknowledged */
 };
 
+struct ingest_line;
+
 /* One connection, one lineage. */
 struct ingest_conn {
 	enum ingest_conn_state state;
+	struct ingest_line *line;
 	int64_t lineage, last_n;
 	bool giving_up; /* closing was asked for */
 	bool delivered; /* data has come */
@@ -73,8 +79,12 @@ struct ingest_conn {
 	struct ingest_notes notes;
 };
 
-/* One place that should always have a connection. Several will share the books between them. */
+/* One shard of the book universe: a place that should always have a connection. Shard 0 has the exchange-wide channels
+ * too. */
 struct ingest_line {
+	int64_t shard;
+	size_t wanted;           /* books of the shard that are wanted */
+	struct ingest_ends ends; /* of its former lineages */
 	struct ingest_dial dial;
 	struct ingest_stale stale;
 	struct ingest_conn *conn; /* dialling or open; NULL: waiting for dial.due */
@@ -94,10 +104,12 @@ struct ingest {
 	struct kmd_producer *producer;
 	struct kmd_consumer *markets_reader, *feed_reader; /* feed: NULL once its end was reached */
 	bool markets_known;
+	int64_t newest_lineage; /* that feed told of */
 	struct ingest_markets markets;
-	struct ingest_ends ends;
-	struct ingest_line line;
-	struct ingest_conn conns[INGEST_CONNS_MAX];
+	struct ingest_line *lines; /* one a shard */
+	size_t lines_count;
+	struct ingest_conn *conns;
+	size_t conns_count;
 	struct ingest_notes outbox; /* released, not yet taken by the producer */
 	struct ingest_stats stats;
 
@@ -118,7 +130,9 @@ struct ingest {
 };
 
 /* line.c */
-void ingest_line_tick(struct ingest *g);
+void ingest_lines_init(struct ingest *g);
+void ingest_lines_fini(struct ingest *g);
+void ingest_lines_tick(struct ingest *g);
 void ingest_line_on_opened(struct ingest *g, const struct ingest_ws_event *event);
 void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event);
 /** A frame of a subscription came: data, or a numbered reply. */
@@ -127,7 +141,7 @@ void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn);
 void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int64_t recv_ns);
 void ingest_line_give_up(struct ingest *g, struct ingest_conn *conn, const char *reason);
 struct ingest_conn *ingest_find_conn(struct ingest *g, int64_t lineage);
-/** Tells every connection that a market's book is wanted or not. */
+/** Tells the connection of its shard that a market's book is wanted or not. */
 void ingest_want(struct ingest *g, struct kmd_str ticker, enum ingest_want want);
 
 /* frames.c */

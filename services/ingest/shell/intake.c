@@ -24,8 +24,12 @@ static void learn_feed(struct ingest *g, const struct kmd_record *record)
 	if (kmd_json_parse(&g->doc, kmd_record_value(record)) < 0 ||
 	    kmd_feed_decode(kmd_json_root(&g->doc), &g->arena, &r) < 0)
 		return;
-	ingest_ends_learn(&g->ends, &r, kmd_str_z(g->settings->group));
-	ingest_dial_seen(&g->line.dial, r.lineage);
+	for (size_t i = 0; i < g->lines_count; i++)
+		ingest_dial_seen(&g->lines[i].dial, r.lineage);
+	if (r.lineage > g->newest_lineage)
+		g->newest_lineage = r.lineage;
+	if (!r.shard.has || (r.shard.v >= 0 && (size_t)r.shard.v < g->lines_count))
+		ingest_ends_learn(&g->lines[r.shard.v].ends, &r, kmd_str_z(g->settings->group));
 }
 
 static void learn_market(struct ingest *g, const struct kmd_record *record)
@@ -67,7 +71,7 @@ static void finish_feed(struct ingest *g)
 {
 	kmd_consumer_close(g->feed_reader);
 	g->feed_reader = NULL;
-	kmd_log(KMD_LOG_INFO, "feed_read", "newest_lineage", "%lld", (long long)g->ends.newest_lineage, NULL);
+	kmd_log(KMD_LOG_INFO, "feed_read", "newest_lineage", "%lld", (long long)g->newest_lineage, NULL);
 }
 
 void ingest_intake_step(struct ingest *g)

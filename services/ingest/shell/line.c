@@ -1,16 +1,60 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ingest_int.h"
+#include "kmd_mem.h"
 
 /* Dialling, and what becomes of connections. */
 
 #define CLOCK_OFF_MS 5000 /* the exchange's window for a signature's time */
 
+void ingest_lines_init(struct ingest *g)
+{
+	g->lines_count = (size_t)g->settings->shards;
+	g->lines = kmd_calloc(g->lines_count, sizeof(*g->lines));
+	g->conns_count = INGEST_CONNS_SPARE + 2 * g->lines_count;
+	g->conns = kmd_calloc(g->conns_count, sizeof(*g->conns));
+	for (size_t i = 0; i < g->lines_count; i++) {
+		struct ingest_line *line = &g->lines[i];
+
+		line->shard = (int64_t)i;
+		ingest_dial_init(&line->dial, (uint64_t)(g->wall.ns ^ g->now.ns ^ getpid() ^ (int64_t)(i << 32)));
+		ingest_stale_init(&line->stale, g->settings->stale_after_ns);
+		snprintf(line->trouble, sizeof(line->trouble), "not connected yet");
+	}
+}
+
+void ingest_lines_fini(struct ingest *g)
+{
+	for (size_t i = 0; i < g->conns_count; i++) {
+		struct ingest_conn *conn = &g->conns[i];
+
+		ingest_notes_free(&conn->notes);
+		ingest_session_fini(&conn->session);
+		ingest_durable_fini(&conn->durable);
+	}
+	for (size_t i = 0; i < g->lines_count; i++)
+		ingest_ends_fini(&g->lines[i].ends);
+	free(g->conns);
+	free(g->lines);
+}
+
+/* Shard 0 takes what belongs to no market. */
+static unsigned channels_of(const struct ingest *g, const struct ingest_line *line)
+{
+	return line->shard == 0 ? g->conf.channels : g->conf.channels & 1u << INGEST_CHANNEL_BOOK;
+}
+
+static struct ingest_line *line_of(struct ingest *g, struct kmd_str ticker)
+{
+	return &g->lines[ingest_shard_of(ticker, (int64_t)g->lines_count)];
+}
+
 struct ingest_conn *ingest_find_conn(struct ingest *g, int64_t lineage)
 {
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+	for (size_t i = 0; i < g->conns_count; i++) {
 		if (g->conns[i].state != INGEST_CONN_FREE && g->conns[i].lineage == lineage)
 			return &g->conns[i];
 	}
@@ -19,7 +63,7 @@ struct ingest_conn *ingest_find_conn(struct ingest *g, int64_t lineage)
 
 static struct ingest_conn *free_conn(struct ingest *g)
 {
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+	for (size_t i = 0; i < g->conns_count; i++) {
 		if (g->conns[i].state == INGEST_CONN_FREE)
 			return &g->conns[i];
 	}
@@ -28,18 +72,29 @@ static struct ingest_conn *free_conn(struct ingest *g)
 
 void ingest_want(struct ingest *g, struct kmd_str ticker, enum ingest_want want)
 {
-	if (want == INGEST_WANT_SAME || !g->line.conn || g->line.conn->state != INGEST_CONN_OPEN)
+	struct ingest_line *line;
+
+	if (want == INGEST_WANT_SAME)
 		return;
-	ingest_session_want(&g->line.conn->session, ticker, want == INGEST_WANT);
+	line = line_of(g, ticker);
+	line->wanted += want == INGEST_WANT ? 1 : 0;
+	line->wanted -= want == INGEST_WANT_NOT ? 1 : 0;
+	if (line->conn && line->conn->state == INGEST_CONN_OPEN)
+		ingest_session_want(&line->conn->session, ticker, want == INGEST_WANT);
 }
 
-static void want_all(struct ingest *g, struct ingest_conn *conn)
+/* The whole universe, to the connections of @only (NULL: of all shards). */
+static void want_all(struct ingest *g, const struct ingest_line *only)
 {
 	struct kmd_str ticker;
 	size_t it = 0;
 
-	while (ingest_markets_each(&g->markets, &it, &ticker))
-		ingest_session_want(&conn->session, ticker, true);
+	while (ingest_markets_each(&g->markets, &it, &ticker)) {
+		const struct ingest_line *line = line_of(g, ticker);
+
+		if ((!only || line == only) && line->conn && line->conn->state == INGEST_CONN_OPEN)
+			ingest_session_want(&line->conn->session, ticker, true);
+	}
 }
 
 /* True: there is a new key. */
@@ -56,10 +111,8 @@ static bool refresh_key(struct ingest *g)
 }
 
 /* Nobody should wait minutes for a dial after putting the right key in its place. */
-static void look_for_new_key(struct ingest *g)
+static void look_for_new_key(struct ingest *g, struct ingest_line *line)
 {
-	struct ingest_line *line = &g->line;
-
 	if (!line->key_refused || g->now.ns < line->key_due.ns)
 		return;
 	line->key_due.ns = g->now.ns + INGEST_KEY_LOOK_NS;
@@ -67,9 +120,18 @@ static void look_for_new_key(struct ingest *g)
 		line->dial.due = g->now;
 }
 
-static void dial(struct ingest *g)
+/* Above every number that any line has used. */
+static int64_t new_lineage(struct ingest *g, struct ingest_line *line)
 {
-	struct ingest_line *line = &g->line;
+	int64_t lineage = ingest_dial_lineage(&line->dial, g->wall);
+
+	for (size_t i = 0; i < g->lines_count; i++)
+		ingest_dial_seen(&g->lines[i].dial, lineage);
+	return lineage;
+}
+
+static void dial(struct ingest *g, struct ingest_line *line)
+{
 	struct ingest_conn *conn = free_conn(g);
 	struct kmd_sign_headers headers;
 	struct kmd_err err = {0};
@@ -82,8 +144,8 @@ static void dial(struct ingest *g)
 		ingest_dial_again(&line->dial, g->now, 401);
 		return;
 	}
-	*conn = (struct ingest_conn){.state = INGEST_CONN_DIALING, .since = g->now};
-	conn->lineage = ingest_dial_lineage(&line->dial, g->wall);
+	*conn = (struct ingest_conn){.state = INGEST_CONN_DIALING, .line = line, .since = g->now};
+	conn->lineage = new_lineage(g, line);
 	if (ingest_ws_dial(g->ws, conn->lineage, &headers))
 		line->conn = conn;
 	else
@@ -99,18 +161,21 @@ void ingest_line_give_up(struct ingest *g, struct ingest_conn *conn, const char 
 void ingest_line_on_opened(struct ingest *g, const struct ingest_ws_event *event)
 {
 	struct ingest_conn *conn = ingest_find_conn(g, event->lineage);
+	struct ingest_line *line = conn->line;
 
 	conn->state = INGEST_CONN_OPEN;
 	conn->since = g->now;
 	conn->alive_due.ns = g->now.ns + INGEST_ALIVE_NS;
 	ingest_durable_init(&conn->durable);
-	ingest_session_init(&conn->session, g->conf.channels, (uint64_t)conn->lineage);
-	want_all(g, conn);
-	ingest_stale_reset(&g->line.stale);
+	ingest_session_init(&conn->session, channels_of(g, line), (uint64_t)conn->lineage);
+	if (line->conn == conn)
+		want_all(g, line);
+	ingest_stale_reset(&line->stale);
 	ingest_note_add(g, conn, KMD_FEED_opened, event->recv_ns);
 	kmd_counter_add(g->stats.connections, 1);
-	snprintf(g->line.trouble, sizeof(g->line.trouble), "subscribing");
-	kmd_log(KMD_LOG_INFO, "connected", "lineage", "%lld", (long long)conn->lineage, NULL);
+	snprintf(line->trouble, sizeof(line->trouble), "subscribing");
+	kmd_log(KMD_LOG_INFO, "connected", "shard", "%lld", (long long)line->shard, "lineage", "%lld",
+	    (long long)conn->lineage, NULL);
 }
 
 static void describe_refusal(const struct ingest_ws_event *event, char *ret, size_t cap)
@@ -135,7 +200,7 @@ static void log_end(const struct ingest_conn *conn, const char *reason, int64_t 
 void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event)
 {
 	struct ingest_conn *conn = ingest_find_conn(g, event->lineage);
-	struct ingest_line *line = &g->line;
+	struct ingest_line *line = conn->line;
 	int64_t delay_ns;
 
 	if (event->kind == INGEST_WS_REFUSED)
@@ -154,9 +219,9 @@ void ingest_line_on_ended(struct ingest *g, const struct ingest_ws_event *event)
 void ingest_line_on_data(struct ingest *g, struct ingest_conn *conn)
 {
 	if (!conn->delivered)
-		ingest_dial_delivered(&g->line.dial);
+		ingest_dial_delivered(&conn->line->dial);
 	conn->delivered = true;
-	ingest_stale_data(&g->line.stale, g->now);
+	ingest_stale_data(&conn->line->stale, g->now);
 }
 
 static void act_subscribed(
@@ -208,13 +273,13 @@ static void act_resynced(struct ingest *g, struct ingest_conn *conn, const struc
 	kmd_log(KMD_LOG_INFO, "resynced", "sid", "%lld", (long long)act->sid, NULL);
 }
 
-static void act_fault(struct ingest *g, const char *event, const struct ingest_act *act)
+static void act_fault(struct ingest_line *line, const char *event, const struct ingest_act *act)
 {
 	const char *channel = act->channel < INGEST_CHANNEL_COUNT ? ingest_channel_name(act->channel) : "";
 
 	kmd_log(KMD_LOG_WARN, event, "channel", "%s", channel, "code", "%lld", (long long)act->code, "sid", "%lld",
 	    (long long)act->sid, NULL);
-	snprintf(g->line.trouble, sizeof(g->line.trouble), "%s: %s, code %lld", event, channel, (long long)act->code);
+	snprintf(line->trouble, sizeof(line->trouble), "%s: %s, code %lld", event, channel, (long long)act->code);
 }
 
 static void act_send(struct ingest *g, struct ingest_conn *conn, struct kmd_str text)
@@ -244,7 +309,7 @@ void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int6
 			act_subscribed(g, conn, act, n, recv_ns);
 			break;
 		case INGEST_ACT_GONE:
-			act_fault(g, "subscription_gone", act);
+			act_fault(conn->line, "subscription_gone", act);
 			break;
 		case INGEST_ACT_GAP:
 			act_gap(g, conn, act);
@@ -253,7 +318,7 @@ void ingest_line_act(struct ingest *g, struct ingest_conn *conn, int64_t n, int6
 			act_resynced(g, conn, act);
 			break;
 		case INGEST_ACT_FAULT:
-			act_fault(g, "command_refused", act);
+			act_fault(conn->line, "command_refused", act);
 			break;
 		case INGEST_ACT_CLOSE:
 			act_close(g, conn, act->text);
@@ -274,7 +339,7 @@ static void give_up_stale(struct ingest *g, struct ingest_conn *conn)
 
 static void check_silence(struct ingest *g, struct ingest_conn *conn)
 {
-	struct ingest_stale *stale = &g->line.stale;
+	struct ingest_stale *stale = &conn->line->stale;
 
 	if (ingest_session_expects_data(&conn->session))
 		ingest_stale_arm(stale, g->now);
@@ -309,22 +374,28 @@ static void tick_open(struct ingest *g, struct ingest_conn *conn)
 	}
 }
 
-void ingest_line_tick(struct ingest *g)
+static void tick_line(struct ingest *g, struct ingest_line *line)
 {
-	struct ingest_conn *conn = g->line.conn;
+	struct ingest_conn *conn = line->conn;
 
 	if (!conn) {
-		look_for_new_key(g);
-		if (!g->draining && ingest_intake_ready(g) && g->now.ns >= g->line.dial.due.ns)
-			dial(g);
+		look_for_new_key(g, line);
+		if (!g->draining && ingest_intake_ready(g) && g->now.ns >= line->dial.due.ns && channels_of(g, line))
+			dial(g, line);
 		return;
 	}
 	if (conn->state == INGEST_CONN_OPEN)
 		tick_open(g, conn);
 	else if (g->now.ns - conn->since.ns >= INGEST_DIAL_TIMEOUT_NS)
 		ingest_line_give_up(g, conn, "handshake timed out");
-	if (g->now.ns >= g->reconcile_due.ns && conn->state == INGEST_CONN_OPEN) {
-		g->reconcile_due.ns = g->now.ns + INGEST_RECONCILE_NS;
-		want_all(g, conn);
-	}
+}
+
+void ingest_lines_tick(struct ingest *g)
+{
+	for (size_t i = 0; i < g->lines_count; i++)
+		tick_line(g, &g->lines[i]);
+	if (g->now.ns < g->reconcile_due.ns)
+		return;
+	g->reconcile_due.ns = g->now.ns + INGEST_RECONCILE_NS;
+	want_all(g, NULL);
 }

@@ -50,7 +50,7 @@ struct ingest_note *ingest_note_add(struct ingest *g, struct ingest_conn *conn, 
 	note->record = kmd_feed_make(kind, conn->lineage, at_ns);
 	note->record.group = kmd_str_z(g->settings->group);
 	note->record.instance = kmd_str_z(g->instance);
-	note->record.shard = (struct kmd_feed_num){true, 0};
+	note->record.shard = (struct kmd_feed_num){true, conn->line->shard};
 	append(&conn->notes, note);
 	return note;
 }
@@ -105,7 +105,7 @@ void ingest_notes_alive(struct ingest *g, struct ingest_conn *conn)
 	add_sids(note, conn, false);
 }
 
-static void reach_ends(struct ingest *g, const struct ingest_conn *conn, bool all)
+static void reach_ends(const struct ingest_conn *conn, bool all)
 {
 	const struct ingest_session *s = &conn->session;
 
@@ -114,33 +114,33 @@ static void reach_ends(struct ingest *g, const struct ingest_conn *conn, bool al
 
 		if (!all && s->sids[i].live)
 			continue;
-		ingest_ends_reach(&g->ends, s->sids[i].channel, s->sids[i].subscribed_ns);
+		ingest_ends_reach(&conn->line->ends, s->sids[i].channel, s->sids[i].subscribed_ns);
 		if (m && m->any)
-			ingest_ends_reach(&g->ends, s->sids[i].channel, m->recv_ns);
+			ingest_ends_reach(&conn->line->ends, s->sids[i].channel, m->recv_ns);
 	}
 }
 
 static bool has_older(const struct ingest *g, const struct ingest_conn *conn)
 {
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+	for (size_t i = 0; i < g->conns_count; i++) {
 		const struct ingest_conn *other = &g->conns[i];
 
-		if (other->state == INGEST_CONN_ENDED && other->lineage < conn->lineage)
+		if (other->state == INGEST_CONN_ENDED && other->line == conn->line && other->lineage < conn->lineage)
 			return true;
 	}
 	return false;
 }
 
 /* The hole between the channel's former end and this `subscribed`, left out where there is none. */
-static void fill_hole(struct ingest *g, const struct ingest_conn *conn, struct ingest_note *note)
+static void fill_hole(const struct ingest_conn *conn, struct ingest_note *note)
 {
 	int64_t from_ns, to_ns = note->record.at_ns;
 
-	reach_ends(g, conn, false);
-	from_ns = g->ends.recv_ns[note->channel];
+	reach_ends(conn, false);
+	from_ns = conn->line->ends.recv_ns[note->channel];
 	note->record.from_recv_ns = num(from_ns > 0 && from_ns < to_ns, from_ns);
 	note->record.to_recv_ns = num(note->record.from_recv_ns.has, to_ns);
-	ingest_ends_reach(&g->ends, note->channel, to_ns);
+	ingest_ends_reach(&conn->line->ends, note->channel, to_ns);
 }
 
 static bool may_go(const struct ingest *g, const struct ingest_conn *conn, const struct ingest_note *note)
@@ -154,7 +154,7 @@ static void release(struct ingest *g, struct ingest_conn *conn)
 		struct ingest_note *note = take_first(&conn->notes);
 
 		if (note->needs_end)
-			fill_hole(g, conn, note);
+			fill_hole(conn, note);
 		append(&g->outbox, note);
 	}
 }
@@ -167,7 +167,7 @@ static void bury(struct ingest *g, struct ingest_conn *conn)
 	if (conn->state != INGEST_CONN_ENDED || ingest_durable_below(&conn->durable) <= conn->last_n ||
 	    conn->notes.head)
 		return;
-	reach_ends(g, conn, true);
+	reach_ends(conn, true);
 	note = ingest_note_add(g, conn, KMD_FEED_closed, g->wall.ns);
 	note->record.last_n = num(true, conn->last_n);
 	ingest_note_reason(note, conn->reason);
@@ -203,7 +203,7 @@ static bool send_note(struct ingest *g, const struct ingest_note *note)
 
 bool ingest_notes_flush(struct ingest *g)
 {
-	for (size_t i = 0; i < INGEST_CONNS_MAX; i++) {
+	for (size_t i = 0; i < g->conns_count; i++) {
 		if (g->conns[i].state == INGEST_CONN_FREE)
 			continue;
 		release(g, &g->conns[i]);
