@@ -106,7 +106,7 @@ static const char store_sql[] =
     " last_timestamp_ms = CASE WHEN $6::boolean OR $5::bigint > 0 THEN NULL ELSE o.last_timestamp_ms END,"
     " last_hash = CASE WHEN $6::boolean OR $5::bigint > 0 THEN NULL ELSE o.last_hash END,"
     " stopped = CASE WHEN $6::boolean THEN NULL ELSE o.stopped END, accepted = false,"
-    " topic_id = coalesce(nullif($7, ''), o.topic_id),"
+    " topic_id = CASE WHEN $6::boolean THEN NULL ELSE coalesce(nullif($7, ''), o.topic_id) END,"
     " owner_pid = EXCLUDED.owner_pid, owner_start = EXCLUDED.owner_start, updated_at = now() RETURNING epoch";
 
 static int store_claim(

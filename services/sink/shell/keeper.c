@@ -15,7 +15,7 @@
 #define LOOK_EVERY_NS KMD_NS_PER_S           /* until all is ready */
 #define HEALTH_EVERY_NS (5 * KMD_NS_PER_S)   /* afterwards */
 #define TABLES_EVERY_NS (60 * KMD_NS_PER_S)  /* partitions ahead, retention */
-#define IDS_EVERY_NS (30 * KMD_NS_PER_S)     /* topic ids */
+#define IDS_EVERY_NS (60 * KMD_NS_PER_S)     /* topic ids */
 #define PRUNE_EVERY_NS (3600 * KMD_NS_PER_S) /* old lineages */
 #define BROKER_MS 2000
 /* A frame of a lineage that was not heard of for so long does not come again. */
@@ -103,13 +103,31 @@ static bool has_topics(struct keeper *k)
 	return rc == 0;
 }
 
+static void read_topic_ids(struct keeper *k)
+{
+	for (int t = 0; t < KMD_TOPIC_COUNT && !atomic_load(&k->hub->abandon); t++) {
+		char *id;
+
+		if (!(k->mask & 1u << t))
+			continue;
+		if (kmd_kafka_topic_id(&k->hub->kafka, (enum kmd_topic)t, BROKER_MS, &id, NULL) < 0)
+			return; /* this librdkafka cannot tell, or the broker is away */
+		pthread_mutex_lock(&k->lock);
+		snprintf(k->topic_ids[t], sizeof(k->topic_ids[t]), "%s", id);
+		pthread_mutex_unlock(&k->lock);
+		free(id);
+	}
+}
+
 /* Topics first asked for while the database is away too, so that /readyz names both. */
 static void get_ready(struct keeper *k)
 {
 	const bool database = open_database(k), topics = has_topics(k);
 
-	if (database && ready_schema(k) && is_our_platform(k) && topics && k->claimed)
+	if (database && ready_schema(k) && is_our_platform(k) && topics && k->claimed) {
+		read_topic_ids(k); /* before the first claims */
 		atomic_store(&k->ready, true);
+	}
 }
 
 static void day_text(int32_t day, char ret[24])
@@ -193,22 +211,6 @@ static void prune(struct keeper *k)
 	if (db_do(&k->db, "DELETE FROM kalshi.sink_lineages WHERE seen_at < now() - interval '" LINEAGE_KEPT "'",
 		&err) < 0)
 		kmd_log(KMD_LOG_WARN, "lineages_not_pruned", "why", "%s", err.text, NULL);
-}
-
-static void read_topic_ids(struct keeper *k)
-{
-	for (int t = 0; t < KMD_TOPIC_COUNT && !atomic_load(&k->hub->abandon); t++) {
-		char *id;
-
-		if (!(k->mask & 1u << t))
-			continue;
-		if (kmd_kafka_topic_id(&k->hub->kafka, (enum kmd_topic)t, BROKER_MS, &id, NULL) < 0)
-			return; /* this librdkafka cannot tell, or the broker is away */
-		pthread_mutex_lock(&k->lock);
-		snprintf(k->topic_ids[t], sizeof(k->topic_ids[t]), "%s", id);
-		pthread_mutex_unlock(&k->lock);
-		free(id);
-	}
 }
 
 static bool is_time(int64_t *next_ns, int64_t every_ns)
