@@ -143,8 +143,8 @@ def test_sigterm_while_postgres_is_away_tells_what_is_left(own: Own) -> None:
     bench.produce("trades", [trade(f"t-{n}", n) for n in range(1, 11)])
     wait_until("it holds them", lambda: one.metric("kmd_sink_held_bytes") > 0)
     assert one.stop() == EX_SOFTWARE
-    (left,) = [line for line in one.log_lines() if line["event"] == "unwritten"]
-    assert (left["topic"], int(left["records"])) == ("trades", 10)
+    (left,) = [line for line in one.log_lines() if line["event"] == "left_unflushed"]
+    assert left["records"] == "trades=10"
     own.postgres.start()
     one.start(wait=True)
     bench.wait_done("trades")
