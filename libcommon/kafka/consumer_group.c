@@ -66,12 +66,19 @@ static bool settle_pending(struct kmd_consumer *c)
 	return true;
 }
 
+static void tell_settled(struct kmd_consumer *c)
+{
+	if (c->pending_count == 0 && c->ops->settled)
+		c->ops->settled(c->ctx);
+}
+
 void group_serve_pending(struct kmd_consumer *c, struct kmd_mono now)
 {
 	if (c->pending_count == 0 || now.ns < c->pending_retry_ns)
 		return;
 	if (!settle_pending(c))
 		c->pending_retry_ns = kmd_mono_now().ns + PENDING_RETRY_NS;
+	tell_settled(c);
 }
 
 /*
@@ -81,10 +88,11 @@ void group_serve_pending(struct kmd_consumer *c, struct kmd_mono now)
 static void on_assigned(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 {
 	pend(c, tps, n);
-	if (c->pending_count > 0 && settle_pending(c))
-		return;
-	consumer_assign(c, NULL, 0);
-	c->pending_retry_ns = kmd_mono_now().ns + PENDING_RETRY_NS;
+	if (c->pending_count == 0 || !settle_pending(c)) {
+		consumer_assign(c, NULL, 0);
+		c->pending_retry_ns = kmd_mono_now().ns + PENDING_RETRY_NS;
+	}
+	tell_settled(c);
 }
 
 static void on_revoked(struct kmd_consumer *c, struct kmd_tp *tps, size_t n)

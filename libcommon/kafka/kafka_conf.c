@@ -193,6 +193,7 @@ static bool wants_debug(const struct kmd_kafka *k)
 rd_kafka_conf_t *kafka_conf_new(const struct kmd_kafka *k, enum kafka_role role, struct kmd_err *err)
 {
 	rd_kafka_conf_t *conf;
+	char session[24];
 
 	static_assert(KAFKA_MESSAGE_MAX == 68157440, "message.max.bytes above");
 	if (kafka_conf_refused(k, err) < 0)
@@ -206,6 +207,10 @@ rd_kafka_conf_t *kafka_conf_new(const struct kmd_kafka *k, enum kafka_role role,
 			kafka_conf_force(conf, newer[i].name, newer[i].value);
 	if (k->client_id)
 		kafka_conf_force(conf, "client.id", k->client_id);
+	if (k->session_ms > 0 && role == KAFKA_GROUP) {
+		snprintf(session, sizeof(session), "%lld", (long long)k->session_ms);
+		kafka_conf_force(conf, "session.timeout.ms", session);
+	}
 	if (apply_user(conf, k, err) < 0) {
 		rd_kafka_conf_destroy(conf);
 		return NULL;

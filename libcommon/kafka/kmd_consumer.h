@@ -38,6 +38,11 @@ struct kmd_rebalance_ops {
 	 * called from here or later. NULL: it goes on at the low watermark.
 	 */
 	void (*out_of_range)(void *ctx, const struct kmd_tp *tp);
+	/**
+	 * The group has said what this member's share is: what was assigned and not revoked, perhaps nothing. NULL: not
+	 * wanted.
+	 */
+	void (*settled)(void *ctx);
 };
 
 /** Member of @group over the topics of @mask. Callbacks run inside kmd_consumer_poll / _close, on the owner's thread.

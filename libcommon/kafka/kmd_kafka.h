@@ -22,6 +22,7 @@ struct kmd_kafka {
 	bool topic_create;
 	int64_t partitions, replication, retention_ns;
 	int64_t shards;    /* partitions of topic `shards` */
+	int64_t session_ms; /* how long a member of the group may be silent; 0: 10 s */
 	const char *group; /* group that the program joins: what KAFKA_GROUP_ID may say at most; NULL: none */
 };
 

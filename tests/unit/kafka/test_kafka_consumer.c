@@ -17,6 +17,7 @@ struct shell {
 	int64_t seek_to;   /* on out_of_range; INT64_MIN: nowhere yet */
 	struct kmd_tp out; /* last out_of_range */
 	int outs, asked;
+	int settled, owned_when_settled;
 	bool owned[PARTITIONS];
 	int64_t next[PARTITIONS]; /* of what it got */
 	int got, doubled;
@@ -70,7 +71,24 @@ static void out_of_range(void *ctx, const struct kmd_tp *tp)
 		assert_int_equal(kmd_consumer_seek(s->c, &to, NULL), 0);
 }
 
-static const struct kmd_rebalance_ops ops = {assigned, revoked, out_of_range};
+static int shell_owns(const struct shell *s)
+{
+	int n = 0;
+
+	for (int i = 0; i < PARTITIONS; i++)
+		n += s->owned[i];
+	return n;
+}
+
+static void settled(void *ctx)
+{
+	struct shell *s = ctx;
+
+	s->settled++;
+	s->owned_when_settled = shell_owns(s);
+}
+
+static const struct kmd_rebalance_ops ops = {assigned, revoked, out_of_range, settled};
 
 static void shell_join(struct shell *s, struct mock *m, const char *group)
 {
@@ -97,15 +115,6 @@ static void shell_poll(struct shell *s, int timeout_ms)
 		s->got++;
 		kmd_record_free(records[i]);
 	}
-}
-
-static int shell_owns(const struct shell *s)
-{
-	int n = 0;
-
-	for (int i = 0; i < PARTITIONS; i++)
-		n += s->owned[i];
-	return n;
 }
 
 static void on_delivery(void *ctx, const struct kmd_delivery *d)
@@ -186,6 +195,7 @@ static void a_shell_that_does_not_know_yet_is_asked_again(void **state)
 	s.not_yet = 3;
 	UNTIL(s.asked > 0, shell_poll(&s, 50));
 	while (s.not_yet > 0) {
+		assert_int_equal(s.settled, 0);
 		shell_poll(&s, 50);
 		assert_true(s.not_yet == 0 || s.got == 0);
 	}
@@ -228,6 +238,11 @@ static void two_members_share_and_neither_loses_nor_doubles(void **state)
 	});
 	for (int i = 0; i < PARTITIONS; i++)
 		assert_true(a.owned[i] != b.owned[i]);
+	assert_int_equal(b.owned_when_settled, 2);
+	UNTIL(a.owned_when_settled == 2, {
+		shell_poll(&a, 10);
+		shell_poll(&b, 10);
+	});
 	fill(&m, KMD_TOPIC_TRADES, 500);
 	UNTIL(a.got + b.got == 1000, {
 		shell_poll(&a, 10);
