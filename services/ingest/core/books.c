@@ -180,6 +180,13 @@ void ingest_books_add_failed(
 
 		if (k->state != INGEST_BOOK_ADDING)
 			continue;
+		if (!k->fresh) { /* its snapshot came: it was added, only the answer was lost */
+			set_state(b, k, INGEST_BOOK_HELD);
+			if (k->suspect)
+				move(b, k, INGEST_BOOKS_SNAPSHOT);
+			settle(b, k);
+			continue;
+		}
 		set_state(b, k, INGEST_BOOK_IDLE);
 		if (alone && k->wanted)
 			wait_longer(b, k, now);

@@ -105,14 +105,15 @@ void ingest_notes_alive(struct ingest *g, struct ingest_conn *conn)
 	add_sids(note, conn, false);
 }
 
-static void reach_ends(const struct ingest_conn *conn, bool all)
+/* Of subscriptions that came before @before_ns: with the broker away, later ones may have come and gone meanwhile. */
+static void reach_ends(const struct ingest_conn *conn, bool all, int64_t before_ns)
 {
 	const struct ingest_session *s = &conn->session;
 
 	for (size_t i = 0; i < s->sids_count; i++) {
 		const struct ingest_durable_mark *m = ingest_durable_sid(&conn->durable, s->sids[i].sid);
 
-		if (!all && s->sids[i].live)
+		if ((!all && s->sids[i].live) || s->sids[i].subscribed_ns >= before_ns)
 			continue;
 		ingest_ends_reach(&conn->line->ends, s->sids[i].channel, s->sids[i].subscribed_ns);
 		if (m && m->any)
@@ -136,7 +137,7 @@ static void fill_hole(const struct ingest_conn *conn, struct ingest_note *note)
 {
 	int64_t from_ns, to_ns = note->record.at_ns;
 
-	reach_ends(conn, false);
+	reach_ends(conn, false, to_ns);
 	from_ns = conn->line->ends.recv_ns[note->channel];
 	note->record.from_recv_ns = num(from_ns > 0 && from_ns < to_ns, from_ns);
 	note->record.to_recv_ns = num(note->record.from_recv_ns.has, to_ns);
@@ -167,7 +168,7 @@ static void bury(struct ingest *g, struct ingest_conn *conn)
 	if (conn->state != INGEST_CONN_ENDED || ingest_durable_below(&conn->durable) <= conn->last_n ||
 	    conn->notes.head)
 		return;
-	reach_ends(conn, true);
+	reach_ends(conn, true, INT64_MAX);
 	note = ingest_note_add(g, conn, KMD_FEED_closed, g->wall.ns);
 	note->record.last_n = num(true, conn->last_n);
 	ingest_note_reason(note, conn->reason);

@@ -183,6 +183,27 @@ static void a_missing_snapshot_is_asked_for_and_then_added_again(void **state)
 	assert_int_equal(books.held, 1);
 }
 
+/* The answer was lost in a gap, but the snapshot came: the exchange has it, whether it is still wanted or not. */
+static void an_add_whose_answer_is_lost_is_not_forgotten(void **state)
+{
+	size_t n;
+
+	(void)state;
+	want("A", true);
+	want("B", true);
+	n = take(INGEST_BOOKS_ADD);
+	ingest_books_gap(&books, 3);
+	snapshot("A", 3);
+	snapshot("B", 4);
+	want("B", false);
+	ingest_books_add_failed(&books, taken, n, false, now);
+	assert_int_equal(books.held, 2);
+	assert_int_equal(take(INGEST_BOOKS_ADD), 0);
+	assert_int_equal(take(INGEST_BOOKS_SNAPSHOT), 0);
+	assert_int_equal(take(INGEST_BOOKS_DELETE), 1);
+	assert_true(kmd_str_eqz(taken[0]->ticker, "B"));
+}
+
 static void a_lost_subscription_adds_everything_again(void **state)
 {
 	(void)state;
@@ -211,6 +232,7 @@ int main(void)
 	    T(a_gap_makes_every_book_suspect_until_its_snapshot),
 	    T(a_gap_during_an_add_is_not_forgotten),
 	    T(a_missing_snapshot_is_asked_for_and_then_added_again),
+	    T(an_add_whose_answer_is_lost_is_not_forgotten),
 	    T(a_lost_subscription_adds_everything_again),
 	};
 
