@@ -37,7 +37,8 @@ static void add_own(struct ingest_ends *e, int64_t lineage)
 	e->own[e->own_count++] = lineage;
 }
 
-static void learn_sid(struct ingest_ends *e, const struct kmd_feed_sid *sid)
+/* @covered_ns when it was said to be subscribed, 0: it is over. */
+static void learn_sid(struct ingest_ends *e, const struct kmd_feed_sid *sid, int64_t covered_ns)
 {
 	enum ingest_channel channel;
 
@@ -47,6 +48,8 @@ static void learn_sid(struct ingest_ends *e, const struct kmd_feed_sid *sid)
 		ingest_ends_reach(e, channel, sid->subscribed_ns.v);
 	if (sid->recv_ns.has)
 		ingest_ends_reach(e, channel, sid->recv_ns.v);
+	if (covered_ns > e->covered_ns[channel])
+		e->covered_ns[channel] = covered_ns;
 }
 
 void ingest_ends_learn(struct ingest_ends *e, const struct kmd_feed_record *r, struct kmd_str group)
@@ -65,6 +68,6 @@ void ingest_ends_learn(struct ingest_ends *e, const struct kmd_feed_record *r, s
 		ingest_ends_reach(e, channel, r->to_recv_ns.has ? r->to_recv_ns.v : r->at_ns);
 	if (r->kind == KMD_FEED_alive || r->kind == KMD_FEED_closed) {
 		for (uint32_t i = 0; i < r->sids_count; i++)
-			learn_sid(e, &r->sids[i]);
+			learn_sid(e, &r->sids[i], r->kind == KMD_FEED_alive ? r->at_ns : 0);
 	}
 }

@@ -10,12 +10,16 @@
 /*
  * Where the former lineages of one group ended, channel by channel, as topic `feed` tells: by their `closed`, else
  * their last `alive`, else their `subscribed`. Those times only grow along a lineage, so the latest of all is the end.
+ * A channel on which nothing moves ends early by that measure, so the time of `alive` itself is kept beside it: a
+ * successor that subscribes before it has an overlap, no hole.
  */
 
 struct ingest_ends {
-	int64_t recv_ns[INGEST_CHANNEL_COUNT]; /* 0: nothing is known */
-	int64_t newest_lineage;                /* of any group */
-	int64_t *own;                          /* lineages of the group, in the order they were met */
+	int64_t recv_ns[INGEST_CHANNEL_COUNT];    /* 0: nothing is known */
+	int64_t covered_ns[INGEST_CHANNEL_COUNT]; /* until then a lineage of another connection is known to have been
+						     subscribed */
+	int64_t newest_lineage;                   /* of any group */
+	int64_t *own;                             /* lineages of the group, in the order they were met */
 	size_t own_count, own_cap;
 };
 
