@@ -33,8 +33,8 @@ compile() {
     ln -sfn ../../scripts/kmd-sim build/bin/kmd-sim
 }
 
-# unit PRESET_FOLDER: its ctests, as many at a time as there are cores
-unit() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$(nproc)" --progress; }
+# unit PRESET_FOLDER [CTEST_OPTION...]: its ctests, as many at a time as there are cores
+unit() { ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$(nproc)" --progress "${@:2}"; }
 
 # python_tests FOLDER WORKERS: the tests that may share the machine, then those that want it for themselves
 python_tests() {
