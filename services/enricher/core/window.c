@@ -80,11 +80,6 @@ static int64_t stood_ns(const struct kmd_feed_record *r)
 	return r->to_recv_ns.has && r->to_recv_ns.v > r->at_ns ? r->to_recv_ns.v : r->at_ns;
 }
 
-static int64_t shard_of(const struct kmd_feed_record *r)
-{
-	return r->shard.has ? r->shard.v : -1;
-}
-
 static struct enrich_lineage *make(struct enrich_windows *w, struct enrich_book *b, const struct kmd_feed_record *r)
 {
 	struct enrich_lineage *l = find(w, r->lineage);
@@ -100,21 +95,29 @@ static struct enrich_lineage *make(struct enrich_windows *w, struct enrich_book 
 		w->lineages = kmd_realloc(w->lineages, w->cap * sizeof(*w->lineages));
 	}
 	l = &w->lineages[w->count++];
-	*l = (struct enrich_lineage){
-	    .id = r->lineage, .shard = shard_of(r), .subscribed_ns = stood_ns(r), .end_ns = r->at_ns};
+	*l = (struct enrich_lineage){.id = r->lineage, .subscribed_ns = stood_ns(r), .end_ns = r->at_ns};
 	kmd_buf_add_str(&l->group, r->group);
 	return l;
 }
 
 static bool are_mates(const struct enrich_lineage *a, const struct enrich_lineage *b)
 {
-	return a != b && a->shard == b->shard && kmd_str_eq(kmd_buf_str(&a->group), kmd_buf_str(&b->group));
+	return a != b && kmd_str_eq(kmd_buf_str(&a->group), kmd_buf_str(&b->group));
 }
 
 /* Where its trades are safe up to. */
 static int64_t covered_ns(const struct enrich_lineage *l)
 {
 	return l->last_ns ? l->last_ns : l->subscribed_ns;
+}
+
+/*
+ * Does @m begin after a hole behind @l? By the clocks, or because @m said so: `closed` is written when the last frame
+ * is acknowledged, which may be after the successor stands. Trades from after that prove the contrary.
+ */
+static bool takes_over(const struct enrich_lineage *l, const struct enrich_lineage *m)
+{
+	return m->subscribed_ns > l->end_ns || (m->after_hole && m->id > l->id && covered_ns(l) < m->subscribed_ns);
 }
 
 /* The mate that covers the time after the end of @l, or else takes over first after it; NULL: none yet. */
@@ -128,12 +131,13 @@ static const struct enrich_lineage *successor(
 
 		if (!are_mates(l, m))
 			continue;
-		if (m->subscribed_ns <= l->end_ns && (!m->ended || m->end_ns > l->end_ns)) {
+		if (takes_over(l, m)) {
+			if (!next || m->subscribed_ns < next->subscribed_ns)
+				next = m;
+		} else if (!m->ended || m->end_ns > l->end_ns) {
 			*ret_overlaps = true;
 			return m;
 		}
-		if (m->subscribed_ns > l->end_ns && (!next || m->subscribed_ns < next->subscribed_ns))
-			next = m;
 	}
 	*ret_overlaps = false;
 	return next;
@@ -190,7 +194,7 @@ static void resubscribed(
 
 	if (!r->from_recv_ns.has || (r->sid.has && r->sid.v == l->sid))
 		return;
-	win = add_window(w, l->id, l->last_ns ? l->last_ns : r->from_recv_ns.v, stood_ns(r));
+	win = add_window(w, l->id, covered_ns(l), stood_ns(r));
 	enrich_causes_add(&win->causes, l->anchor ? l->anchor : c);
 	if (l->anchor != c)
 		enrich_causes_add(&win->causes, c);
@@ -207,12 +211,23 @@ static bool bury_mates(struct enrich_windows *w, const struct enrich_lineage *l)
 	for (size_t i = 0; i < w->count; i++) {
 		struct enrich_lineage *m = &w->lineages[i];
 
-		if (!are_mates(l, m) || m->subscribed_ns > l->subscribed_ns)
+		if (!are_mates(l, m) || m->id > l->id)
 			continue;
 		known = true;
 		m->ended = true;
 	}
 	return known;
+}
+
+/* Mates that were silent for long at a sign of life of @l have died without anybody saying so. */
+static void bury_silent(struct enrich_windows *w, const struct enrich_lineage *l, int64_t now_ns)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		struct enrich_lineage *m = &w->lineages[i];
+
+		if (are_mates(l, m) && m->end_ns < now_ns - ENRICH_SILENT_NS)
+			m->ended = true;
+	}
 }
 
 static void on_trade_subscribed(
@@ -225,10 +240,12 @@ static void on_trade_subscribed(
 	} else {
 		l = make(w, b, r);
 		l->sid = r->sid.has ? r->sid.v : 0;
-		if (r->from_recv_ns.has && !bury_mates(w, l))
+		l->after_hole = r->from_recv_ns.has;
+		if (l->after_hole && !bury_mates(w, l))
 			enrich_causes_add(&add_window(w, l->id, r->from_recv_ns.v, stood_ns(r))->causes, c);
 	}
 	anchor(b, l, c, true);
+	bury_silent(w, l, r->at_ns);
 	resolve(w, b);
 }
 
@@ -270,8 +287,8 @@ static void on_life(
 	l->end_ns = r->at_ns;
 	l->ended = r->kind == KMD_FEED_closed;
 	anchor(b, l, c, s && (r->group.p || l->group.n == 0));
-	if (l->ended)
-		resolve(w, b);
+	bury_silent(w, l, r->at_ns);
+	resolve(w, b);
 }
 
 static void on_hole(struct enrich_windows *w, const struct kmd_feed_record *r, struct enrich_cause *c)
@@ -286,11 +303,16 @@ static void on_hole(struct enrich_windows *w, const struct kmd_feed_record *r, s
 
 static void on_trade_gap(struct enrich_windows *w, const struct kmd_feed_record *r, struct enrich_cause *c)
 {
-	int64_t from_ns = r->from_ts_ms.has ? ms_as_ns(r->from_ts_ms.v) : r->from_recv_ns.v;
 	int64_t to_ns = r->to_ts_ms.has ? ms_as_ns(r->to_ts_ms.v) : r->to_recv_ns.has ? r->to_recv_ns.v : r->at_ns;
+	const struct enrich_lineage *l = find(w, r->lineage);
+	int64_t from_ns = to_ns;
 
-	if (from_ns == 0) /* the first frame of its sid was lost: since the subscription */
-		from_ns = to_ns;
+	if (r->from_ts_ms.has)
+		from_ns = ms_as_ns(r->from_ts_ms.v);
+	else if (r->from_recv_ns.has)
+		from_ns = r->from_recv_ns.v;
+	else if (l && covered_ns(l) < to_ns) /* nothing came before it */
+		from_ns = covered_ns(l);
 	enrich_causes_add(&add_window(w, r->lineage, from_ns, to_ns)->causes, c);
 }
 

@@ -10,25 +10,29 @@
 
 /*
  * Which stretches of time have no trade coverage, from the records of topic `feed` in their order (interfaces 3): after
- * the end of a lineage up to the next trade `subscribed` of its group and shard, and around a gap of the trade channel.
+ * the end of a lineage up to the next trade `subscribed` of its group, and around a gap of the trade channel.
  * Also notes holes in the lifecycle channels, which a reconciliation repairs.
  *
  * What a lineage's end will need is held open by its anchor: the last record from which it could be rebuilt (its last
- * alive or closed, or its subscribed where those do not name group and shard). So the committed offset is at most one
+ * alive or closed, or its subscribed where those do not name the group). So the committed offset is at most one
  * alive behind. Pure.
  */
 
 #define ENRICH_WINDOW_MARGIN_NS (INT64_C(5) * 1000000000)
 #define ENRICH_LINEAGES_MAX 256 /* that wait for a successor; the oldest is given up */
+/* A lineage that has missed so many `alive` (one every 5 s) while a mate lives is dead. More than two clocks that the
+ * exchange lets in can differ. */
+#define ENRICH_SILENT_NS (INT64_C(30) * 1000000000)
 
 struct enrich_lineage {
-	int64_t id, shard; /* shard -1: none */
+	int64_t id; /* grows with time, whatever the clocks say */
 	struct kmd_buf group;
 	int64_t sid;           /* of its trade subscription; 0: not known */
 	int64_t subscribed_ns; /* its trade `subscribed` */
 	int64_t last_ns;       /* exchange time of its last durable trade; 0: none */
 	int64_t end_ns;        /* its last sign of life: subscribed, alive, closed */
 	bool ended;
+	bool after_hole;             /* its `subscribed` told that nothing of its group covered the time before */
 	struct enrich_cause *anchor; /* held; NULL: none */
 };
 

@@ -312,6 +312,99 @@ static void lifecycle_holes_are_noted(void **state)
 	end(&t);
 }
 
+/* `closed` is written when the last frame is acknowledged, which may be after the successor stands. */
+static void a_hole_that_was_told_is_one_whatever_the_clocks_say(void **state)
+{
+	struct bench t = {0};
+
+	(void)state;
+	subscribed(&t, 1, 0, NO_HOLE);
+	life(&t, KMD_FEED_closed, 1, 40, 18.5);
+	subscribed(&t, 2, 22, 20);
+	assert_window(&t, 1, 13, 27);
+	assert_no_window(&t);
+	life(&t, KMD_FEED_alive, 2, 133, 119); /* and so does a host whose clock is ahead */
+	subscribed(&t, 3, 130, 120);
+	assert_window(&t, 2, 114, 135);
+	assert_no_window(&t);
+	end(&t);
+}
+
+static void trades_after_the_successor_stood_are_no_hole(void **state)
+{
+	struct bench t = {0};
+
+	(void)state;
+	subscribed(&t, 1, 0, NO_HOLE);
+	life(&t, KMD_FEED_alive, 1, 5, 4);
+	subscribed(&t, 2, 12, 5); /* a second instance takes a living one for dead */
+	assert_window(&t, 1, -1, 17);
+	life(&t, KMD_FEED_closed, 1, 20, 18);
+	assert_no_window(&t);
+	end(&t);
+}
+
+static void the_shard_does_not_matter(void **state)
+{
+	struct bench t = {0};
+	struct kmd_feed_record r = kmd_feed_make(KMD_FEED_subscribed, 2, seconds(30).v);
+	struct enrich_cause *c = enrich_cause_open(&t.b, 0, 1, t.offset++);
+
+	(void)state;
+	r.group = KMD_STR("g");
+	r.channel = KMD_STR("trade");
+	subscribed(&t, 1, 0, NO_HOLE);
+	life(&t, KMD_FEED_closed, 1, 20, 18);
+	enrich_windows_feed(&t.w, &t.b, &r, c);
+	enrich_cause_drop(&t.b, c);
+	assert_window(&t, 1, 13, 35);
+	end(&t);
+}
+
+/* `alive` comes every 5 s. */
+static void silence_is_an_end_although_nobody_told_of_a_hole(void **state)
+{
+	struct bench t = {0};
+
+	(void)state;
+	subscribed(&t, 1, 0, NO_HOLE);
+	life(&t, KMD_FEED_alive, 1, 10, 8);
+	subscribed(&t, 2, 60, NO_HOLE);
+	assert_window(&t, 1, 3, 65);
+	assert_no_window(&t);
+	end(&t);
+}
+
+static void a_mate_that_covers_a_silent_one_releases_it(void **state)
+{
+	struct bench t = {0};
+
+	(void)state;
+	subscribed(&t, 1, 0, NO_HOLE);
+	subscribed(&t, 2, 8, NO_HOLE);
+	life(&t, KMD_FEED_alive, 1, 10, 9);
+	life(&t, KMD_FEED_alive, 2, 13, 12);
+	assert_int_equal(low(&t), 2);
+	life(&t, KMD_FEED_alive, 2, 50, 49);
+	assert_no_window(&t);
+	assert_int_equal(low(&t), 4);
+	end(&t);
+}
+
+static void a_gap_before_the_first_trade_begins_at_the_subscription(void **state)
+{
+	struct bench t = {0};
+	struct kmd_feed_record r = kmd_feed_make(KMD_FEED_gap, 1, seconds(50).v);
+
+	(void)state;
+	subscribed(&t, 1, 10, NO_HOLE);
+	r.channel = KMD_STR("trade");
+	r.to_recv_ns = seconds(50);
+	feed(&t, &r);
+	assert_window(&t, 1, 5, 55);
+	end(&t);
+}
+
 static void lineages_that_never_get_a_successor_are_bounded(void **state)
 {
 	struct bench t = {0};
@@ -345,6 +438,12 @@ int main(void)
 	    cmocka_unit_test(an_alive_that_does_not_name_its_group_does_not_replace),
 	    cmocka_unit_test(rebuilt_from_the_held_alive),
 	    cmocka_unit_test(lifecycle_holes_are_noted),
+	    cmocka_unit_test(a_hole_that_was_told_is_one_whatever_the_clocks_say),
+	    cmocka_unit_test(trades_after_the_successor_stood_are_no_hole),
+	    cmocka_unit_test(the_shard_does_not_matter),
+	    cmocka_unit_test(silence_is_an_end_although_nobody_told_of_a_hole),
+	    cmocka_unit_test(a_mate_that_covers_a_silent_one_releases_it),
+	    cmocka_unit_test(a_gap_before_the_first_trade_begins_at_the_subscription),
 	    cmocka_unit_test(lineages_that_never_get_a_successor_are_bounded),
 	};
 
