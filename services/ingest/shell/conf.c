@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "kmd_sign.h"
+#include "spool.h"
 #include "types.h"
 
 #define FIELD(member) offsetof(struct ingest_settings, member)
@@ -104,6 +105,8 @@ int ingest_conf_check(const void *settings, const struct kmd_conf *conf, struct 
 		rc = kmd_sign_check_ca(s->ca_file, err);
 	if (rc == 0)
 		rc = check_group(s, err);
+	if (rc == 0 && s->spool_dir)
+		rc = ingest_spool_check(s->spool_dir, err);
 	if (rc == 0)
 		rc = ingest_conf_read(&c, s, conf, err);
 	if (rc == 0)

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <string.h>
 
 #include "ingest_int.h"
 
@@ -10,7 +11,7 @@ uint64_t ingest_ref(const struct ingest *g, const struct ingest_conn *conn, int6
 	return (uint64_t)(conn - g->conns + 1) << REF_SLOT_SHIFT | (uint64_t)n;
 }
 
-static struct ingest_conn *conn_of_ref(struct ingest *g, uint64_t ref, int64_t *ret_n)
+struct ingest_conn *ingest_conn_of_ref(struct ingest *g, uint64_t ref, int64_t *ret_n)
 {
 	uint64_t slot = ref >> REF_SLOT_SHIFT;
 
@@ -18,10 +19,23 @@ static struct ingest_conn *conn_of_ref(struct ingest *g, uint64_t ref, int64_t *
 	return slot == 0 ? NULL : &g->conns[slot - 1];
 }
 
-static void refused(struct ingest *g, struct ingest_conn *conn, enum kmd_topic topic, int64_t n, size_t size, int rc,
-    const char *reason)
+int64_t ingest_header_number(const struct kmd_header *headers, size_t n, const char *name)
 {
-	struct ingest_note *note = ingest_note_add(g, conn, KMD_FEED_refused, g->wall.ns);
+	int64_t v;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(headers[i].name, name) == 0 && kmd_str_i64(headers[i].value, &v) == 0)
+			return v;
+	}
+	return 0;
+}
+
+void ingest_refused(
+    struct ingest *g, enum kmd_topic topic, int64_t lineage, int64_t n, size_t size, int rc, const char *reason)
+{
+	struct ingest_conn *conn = ingest_find_conn(g, lineage);
+	struct ingest_note *note = conn ? ingest_note_add(g, conn, KMD_FEED_refused, g->wall.ns)
+					: ingest_note_orphan(g, lineage, KMD_FEED_refused, g->wall.ns);
 
 	kmd_counter_add(g->stats.refused[rc == KMD_ETOOBIG ? INGEST_REFUSAL_TOO_LARGE : INGEST_REFUSAL_REFUSED], 1);
 	note->record.topic = kmd_str_z(kmd_topic_name(topic));
@@ -29,23 +43,36 @@ static void refused(struct ingest *g, struct ingest_conn *conn, enum kmd_topic t
 	note->record.size = (struct kmd_feed_num){true, (int64_t)size};
 	ingest_note_reason(note, reason);
 	kmd_log(KMD_LOG_ERROR, "record_refused", "topic", "%s", kmd_topic_name(topic), "lineage", "%lld",
-	    (long long)conn->lineage, "n", "%lld", (long long)n, "bytes", "%zu", size, "reason", "%s", reason, NULL);
+	    (long long)lineage, "n", "%lld", (long long)n, "bytes", "%zu", size, "reason", "%s", reason, NULL);
+}
+
+static void refused_by_broker(struct ingest *g, const struct kmd_delivery *d)
+{
+	const char *reason = d->reason ? d->reason : kmd_rc_text(d->rc);
+	int64_t lineage = ingest_header_number(d->headers, d->headers_count, "lineage");
+	int64_t n = ingest_header_number(d->headers, d->headers_count, "n");
+
+	if (n > 0)
+		ingest_refused(g, d->topic, lineage, n, d->value.n, d->rc, reason);
+	else
+		kmd_log(KMD_LOG_ERROR, "feed_record_refused", "reason", "%s", reason, NULL);
+	ingest_spooling_keep(g, d, lineage, n);
 }
 
 void ingest_frames_on_delivery(void *ctx, const struct kmd_delivery *d)
 {
 	struct ingest *g = ctx;
+	struct ingest_conn *conn;
 	int64_t n;
-	struct ingest_conn *conn = conn_of_ref(g, d->ref, &n);
 
-	g->unsettled[d->topic]--;
 	if (d->rc == 0)
 		kmd_counter_add(g->stats.delivered[d->topic], 1);
-	else if (conn)
-		refused(g, conn, d->topic, n, d->value.n, d->rc, d->reason ? d->reason : kmd_rc_text(d->rc));
 	else
-		kmd_log(KMD_LOG_ERROR, "feed_record_refused", "reason", "%s",
-		    d->reason ? d->reason : kmd_rc_text(d->rc), NULL);
+		refused_by_broker(g, d);
+	if (ingest_spooling_delivered(g, d))
+		return;
+	g->unsettled[d->topic]--;
+	conn = ingest_conn_of_ref(g, d->ref, &n);
 	if (conn)
 		ingest_durable_end(&conn->durable, n);
 }
@@ -108,14 +135,21 @@ static void decide(struct ingest *g, struct ingest_conn *conn, const struct inge
 	ingest_route_frame(&f, &origin, ingest_session_use_yes_price(&conn->session, &f), &g->route);
 }
 
-static int send(struct ingest *g, const struct ingest_conn *conn, const struct ingest_ws_event *event)
+static int send(struct ingest *g, struct ingest_conn *conn, const struct ingest_ws_event *event)
 {
-	struct kmd_header headers[INGEST_HEADERS_MAX];
+	const struct ingest_parcel p = {
+	    .conn = conn,
+	    .lineage = event->lineage,
+	    .n = event->n,
+	    .timestamp_ms = event->recv_ns / KMD_NS_PER_MS,
+	    .topic = g->route.topic,
+	    .key = g->route.key,
+	    .value = event->text,
+	    .headers = g->route.headers,
+	    .headers_count = g->route.headers_count,
+	};
 
-	for (size_t i = 0; i < g->route.headers_count; i++)
-		headers[i] = (struct kmd_header){g->route.headers[i].name, g->route.headers[i].value};
-	return kmd_producer_send(g->producer, g->route.topic, g->route.key, event->text, headers,
-	    g->route.headers_count, event->recv_ns / KMD_NS_PER_MS, ingest_ref(g, conn, event->n));
+	return ingest_out(g, &p);
 }
 
 /* False: it stays at the head of the ring, to be sent again. */
@@ -136,7 +170,8 @@ static bool serve_message(struct ingest *g, const struct ingest_ws_event *event)
 	if (rc == 0) {
 		g->unsettled[g->route.topic]++;
 	} else {
-		refused(g, conn, g->route.topic, event->n, event->text.n, rc, "larger than any record can be");
+		ingest_refused(
+		    g, g->route.topic, event->lineage, event->n, event->text.n, rc, "larger than any record can be");
 		ingest_durable_end(&conn->durable, event->n);
 	}
 	g->decided = false;

@@ -22,9 +22,6 @@ static void name_instance(struct ingest *g)
 /* Settings that are valid and do nothing here. */
 static void warn_of_settings(const struct ingest_settings *s)
 {
-	if (s->spool_dir)
-		kmd_log(KMD_LOG_WARN, "setting_without_effect", "setting", "%s", "KMD_INGEST_SPOOL_DIR", "why", "%s",
-		    "this version has no disk spool: a broker outage is bridged in memory, then by not reading", NULL);
 	if (s->shards > 1)
 		kmd_log(KMD_LOG_WARN, "setting_without_effect", "setting", "%s", "KMD_INGEST_SHARDS", "why", "%s",
 		    "this version captures all shards in each instance", NULL);
@@ -39,8 +36,11 @@ static int open_parts(struct ingest *g, const struct kmd_conf *conf, struct kmd_
 	if (rc == 0)
 		rc = kmd_signer_new(&g->signer, s->api_key_id, s->private_key_file, err);
 	if (rc == 0)
-		rc = kmd_producer_new(
-		    &g->producer, &g->conf.kafka, INGEST_PRODUCER_BYTES, ingest_frames_on_delivery, g, err);
+		rc = kmd_producer_new(&g->producer, &g->conf.kafka,
+		    s->spool_dir ? INGEST_PRODUCER_SPOOL_BYTES : INGEST_PRODUCER_BYTES, ingest_frames_on_delivery, g,
+		    err);
+	if (rc == 0)
+		rc = ingest_spooling_start(g, err);
 	if (rc == 0)
 		rc = ingest_intake_start(g, err);
 	if (rc == 0)
@@ -56,6 +56,7 @@ static void close_parts(struct ingest *g)
 	ingest_setup_stop(g->setup);
 	ingest_intake_stop(g);
 	kmd_producer_free(g->producer);
+	ingest_spooling_stop(g);
 	kmd_signer_free(g->signer);
 	ingest_lines_fini(g);
 	ingest_notes_free(&g->outbox);
@@ -168,12 +169,14 @@ static void recount(struct ingest *g)
 	kmd_gauge_set(g->stats.queue_bytes, (double)(bytes + ingest_ws_queued_bytes(g->ws)));
 	look_at_exchange(g);
 	look_at_books(g);
+	ingest_spooling_look(g);
 }
 
 /* SIGTERM: nothing more is read; what was received goes out. */
 static void begin_drain(struct ingest *g)
 {
 	g->draining = true;
+	ingest_spooling_drain(g);
 	for (size_t i = 0; i < g->conns_count; i++) {
 		struct ingest_conn *conn = &g->conns[i];
 
@@ -184,13 +187,11 @@ static void begin_drain(struct ingest *g)
 
 static bool is_drained(struct ingest *g)
 {
-	uint64_t bytes;
-
 	for (size_t i = 0; i < g->conns_count; i++) {
 		if (g->conns[i].state != INGEST_CONN_FREE)
 			return false;
 	}
-	return !g->outbox.head && kmd_producer_outstanding(g->producer, &bytes) == 0;
+	return !g->outbox.head && ingest_spooling_at_rest(g);
 }
 
 static enum kmd_verdict verdict(struct ingest *g)
@@ -198,10 +199,11 @@ static enum kmd_verdict verdict(struct ingest *g)
 	const char *why = NULL;
 
 	if (g->fatal || kmd_producer_fatal(g->producer, &why)) {
-		if (!g->draining)
-			kmd_app_fail(g->app, KMD_EXIT_SOFTWARE, "the broker client has failed for good: %s",
-			    why ? why : "a consumer");
-		return g->draining ? KMD_APP_DONE : KMD_APP_FATAL;
+		if (g->draining)
+			return !g->spooling.spool || is_drained(g) ? KMD_APP_DONE : KMD_APP_MORE;
+		kmd_app_fail(
+		    g->app, KMD_EXIT_SOFTWARE, "the broker client has failed for good: %s", why ? why : "a consumer");
+		return KMD_APP_FATAL;
 	}
 	return g->draining && is_drained(g) ? KMD_APP_DONE : KMD_APP_MORE;
 }
@@ -210,13 +212,15 @@ static enum kmd_verdict verdict(struct ingest *g)
 static void pump(struct ingest *g)
 {
 	bool blocked = !ingest_notes_flush(g), busy = false;
+	int reported;
 
 	if (blocked)
 		g->lag_ns = INGEST_LAG_MAX_NS;
 	else
 		busy = ingest_frames_serve(g);
 	blocked |= g->decided;
-	kmd_producer_poll(g->producer, blocked ? INGEST_IDLE_MS : 0);
+	reported = kmd_producer_poll(g->producer, blocked ? INGEST_IDLE_MS : 0);
+	busy |= ingest_spooling_step(g, reported);
 	if (!busy && !blocked)
 		ingest_ws_wait(g->ws, INGEST_IDLE_MS);
 }
@@ -227,6 +231,7 @@ enum kmd_verdict ingest_step(void *service, const struct kmd_tick *tick)
 
 	g->now = tick->mono;
 	g->wall = tick->wall;
+	g->deadline = tick->deadline;
 	if (tick->phase == KMD_PHASE_DRAIN && !g->draining)
 		begin_drain(g);
 	pump(g);

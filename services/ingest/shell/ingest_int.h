@@ -16,6 +16,7 @@
 #include "session.h"
 #include "setup.h"
 #include "shard.h"
+#include "spooling.h"
 #include "stale.h"
 #include "stats.h"
 #include "ws.h"
@@ -111,6 +112,7 @@ struct ingest {
 	struct ingest_conn *conns;
 	size_t conns_count;
 	struct ingest_notes outbox; /* released, not yet taken by the producer */
+	struct ingest_spooling spooling;
 	struct ingest_stats stats;
 
 	struct ingest_scanner scanner;
@@ -125,7 +127,8 @@ struct ingest {
 	uint64_t unsettled[KMD_TOPIC_COUNT];                                 /* sent, no report yet */
 	struct kmd_mono now, recount_due, reconcile_due, kafka_due, even_at; /* even_at: when no book was missing */
 	struct kmd_wall wall;
-	int64_t lag_ns; /* age of the last message popped; 0: nothing waits */
+	struct kmd_mono deadline; /* of a stop */
+	int64_t lag_ns;           /* age of the last message popped; 0: nothing waits */
 	bool draining, fatal;
 };
 
@@ -149,9 +152,22 @@ void ingest_want(struct ingest *g, struct kmd_str ticker, enum ingest_want want)
 bool ingest_frames_serve(struct ingest *g);
 void ingest_frames_on_delivery(void *ctx, const struct kmd_delivery *d);
 uint64_t ingest_ref(const struct ingest *g, const struct ingest_conn *conn, int64_t n);
+/** NULL: a record of `feed`. */
+struct ingest_conn *ingest_conn_of_ref(struct ingest *g, uint64_t ref, int64_t *ret_n);
+/** The number in the header of that name; 0: there is none. */
+int64_t ingest_header_number(const struct kmd_header *headers, size_t n, const char *name);
+/** Counts and tells in `feed` that the broker does not take frame @n of @lineage, which may be of a former life. */
+void ingest_refused(
+    struct ingest *g, enum kmd_topic topic, int64_t lineage, int64_t n, size_t size, int rc, const char *reason);
 
 /* notes.c */
 struct ingest_note *ingest_note_add(struct ingest *g, struct ingest_conn *conn, enum kmd_feed_kind kind, int64_t at_ns);
+/** About a lineage that is not ours any more. */
+struct ingest_note *ingest_note_orphan(struct ingest *g, int64_t lineage, enum kmd_feed_kind kind, int64_t at_ns);
+/** Sends a record as it is. 0, or as ingest_out(). */
+int ingest_notes_send(struct ingest *g, const struct kmd_feed_record *record, bool late_end) KMD_MUST_CHECK;
+/** Appends what an `alive` would tell of all its sids. */
+void ingest_notes_mark(const struct ingest *g, const struct ingest_conn *conn, struct kmd_buf *out);
 void ingest_note_reason(struct ingest_note *note, const char *reason);
 /** Writes what may be written. False: the producer is full. */
 bool ingest_notes_flush(struct ingest *g);

@@ -28,8 +28,10 @@ static void learn_feed(struct ingest *g, const struct kmd_record *record)
 		ingest_dial_seen(&g->lines[i].dial, r.lineage);
 	if (r.lineage > g->newest_lineage)
 		g->newest_lineage = r.lineage;
-	if (!r.shard.has || (r.shard.v >= 0 && (size_t)r.shard.v < g->lines_count))
+	if (!r.shard.has || (r.shard.v >= 0 && (size_t)r.shard.v < g->lines_count)) {
 		ingest_ends_learn(&g->lines[r.shard.v].ends, &r, kmd_str_z(g->settings->group));
+		ingest_spooling_learn(g, &r, (size_t)r.shard.v);
+	}
 }
 
 static void learn_market(struct ingest *g, const struct kmd_record *record)
@@ -90,7 +92,7 @@ void ingest_intake_step(struct ingest *g)
 
 bool ingest_intake_ready(const struct ingest *g)
 {
-	return !g->feed_reader;
+	return !g->feed_reader || ingest_spooling_stands_in(g);
 }
 
 void ingest_intake_stop(struct ingest *g)

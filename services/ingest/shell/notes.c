@@ -10,8 +10,6 @@
  * former end, so it waits until the fate of every frame of that time is known; `alive` waits behind it.
  */
 
-#define FEED_REF UINT64_C(0)
-
 static void append(struct ingest_notes *notes, struct ingest_note *note)
 {
 	note->next = NULL;
@@ -42,16 +40,31 @@ void ingest_notes_free(struct ingest_notes *notes)
 	}
 }
 
-struct ingest_note *ingest_note_add(struct ingest *g, struct ingest_conn *conn, enum kmd_feed_kind kind, int64_t at_ns)
+static struct ingest_note *make(struct ingest *g, int64_t lineage, enum kmd_feed_kind kind, int64_t at_ns)
 {
 	struct ingest_note *note = kmd_calloc(1, sizeof(*note));
 
-	note->lineage = conn->lineage;
-	note->record = kmd_feed_make(kind, conn->lineage, at_ns);
+	note->lineage = lineage;
+	note->record = kmd_feed_make(kind, lineage, at_ns);
 	note->record.group = kmd_str_z(g->settings->group);
 	note->record.instance = kmd_str_z(g->instance);
+	return note;
+}
+
+struct ingest_note *ingest_note_add(struct ingest *g, struct ingest_conn *conn, enum kmd_feed_kind kind, int64_t at_ns)
+{
+	struct ingest_note *note = make(g, conn->lineage, kind, at_ns);
+
 	note->record.shard = (struct kmd_feed_num){true, conn->line->shard};
 	append(&conn->notes, note);
+	return note;
+}
+
+struct ingest_note *ingest_note_orphan(struct ingest *g, int64_t lineage, enum kmd_feed_kind kind, int64_t at_ns)
+{
+	struct ingest_note *note = make(g, lineage, kind, at_ns);
+
+	append(&g->outbox, note);
 	return note;
 }
 
@@ -83,15 +96,28 @@ static struct kmd_feed_sid describe(const struct ingest_conn *conn, const struct
 }
 
 /* @all: sids that are gone too. */
-static void add_sids(struct ingest_note *note, const struct ingest_conn *conn, bool all)
+static void add_sids(struct kmd_feed_record *record, const struct ingest_conn *conn, bool all)
 {
 	const struct ingest_session *s = &conn->session;
 
-	note->record.sids = kmd_calloc(s->sids_count + 1, sizeof(*note->record.sids));
+	record->sids = kmd_calloc(s->sids_count + 1, sizeof(*record->sids));
 	for (size_t i = 0; i < s->sids_count; i++) {
 		if (all || s->sids[i].live)
-			note->record.sids[note->record.sids_count++] = describe(conn, &s->sids[i]);
+			record->sids[record->sids_count++] = describe(conn, &s->sids[i]);
 	}
+}
+
+void ingest_notes_mark(const struct ingest *g, const struct ingest_conn *conn, struct kmd_buf *out)
+{
+	struct kmd_feed_record r = kmd_feed_make(KMD_FEED_alive, conn->lineage, g->wall.ns);
+
+	r.group = kmd_str_z(g->settings->group);
+	r.instance = kmd_str_z(g->instance);
+	r.shard = num(true, conn->line->shard);
+	r.last_n = num(true, ingest_durable_below(&conn->durable) - 1);
+	add_sids(&r, conn, true);
+	kmd_feed_encode(&r, out);
+	free(r.sids);
 }
 
 void ingest_notes_alive(struct ingest *g, struct ingest_conn *conn)
@@ -102,7 +128,7 @@ void ingest_notes_alive(struct ingest *g, struct ingest_conn *conn)
 		return;
 	note = ingest_note_add(g, conn, KMD_FEED_alive, g->wall.ns);
 	note->record.last_n = num(true, ingest_durable_below(&conn->durable) - 1);
-	add_sids(note, conn, false);
+	add_sids(&note->record, conn, false);
 }
 
 /* Of subscriptions that came before @before_ns: with the broker away, later ones may have come and gone meanwhile. */
@@ -172,33 +198,49 @@ static void bury(struct ingest *g, struct ingest_conn *conn)
 	note = ingest_note_add(g, conn, KMD_FEED_closed, g->wall.ns);
 	note->record.last_n = num(true, conn->last_n);
 	ingest_note_reason(note, conn->reason);
-	add_sids(note, conn, true);
+	add_sids(&note->record, conn, true);
 	release(g, conn);
 	ingest_session_fini(&conn->session);
 	ingest_durable_fini(&conn->durable);
 	*conn = (struct ingest_conn){0};
 }
 
-static bool send_note(struct ingest *g, const struct ingest_note *note)
+int ingest_notes_send(struct ingest *g, const struct kmd_feed_record *record, bool late_end)
 {
 	struct kmd_buf value = {0}, key = {0};
 	int rc;
 
-	kmd_feed_encode(&note->record, &value);
-	kmd_buf_add_i64(&key, note->lineage);
-	const struct kmd_header headers[] = {
+	kmd_feed_encode(record, &value);
+	kmd_buf_add_i64(&key, record->lineage);
+	const struct ingest_header headers[] = {
 	    {"type", KMD_STR("feed")},
 	    {"content-type", KMD_STR("application/json")},
 	    {"lineage", kmd_buf_str(&key)},
 	};
-	rc = kmd_producer_send(g->producer, KMD_TOPIC_FEED, kmd_buf_str(&key), kmd_buf_str(&value), headers,
-	    sizeof(headers) / sizeof(headers[0]), note->record.at_ns / KMD_NS_PER_MS, FEED_REF);
+	const struct ingest_parcel p = {
+	    .lineage = record->lineage,
+	    .timestamp_ms = record->at_ns / KMD_NS_PER_MS,
+	    .late_end = late_end,
+	    .topic = KMD_TOPIC_FEED,
+	    .key = kmd_buf_str(&key),
+	    .value = kmd_buf_str(&value),
+	    .headers = headers,
+	    .headers_count = sizeof(headers) / sizeof(headers[0]),
+	};
+	rc = ingest_out(g, &p);
 	kmd_buf_fini(&value);
 	kmd_buf_fini(&key);
 	if (rc == KMD_EFAULT)
 		g->fatal = true;
 	if (rc == 0)
 		g->unsettled[KMD_TOPIC_FEED]++;
+	return rc;
+}
+
+static bool send_note(struct ingest *g, const struct ingest_note *note)
+{
+	int rc = ingest_notes_send(g, &note->record, note->needs_end && g->feed_reader);
+
 	return rc != KMD_EAGAIN && rc != KMD_EFAULT;
 }
 

@@ -46,6 +46,7 @@ void ingest_stats_init(struct ingest_stats *s, struct kmd_metrics *m)
 	    kmd_metrics_gauge(m, "kmd_ingest_markets_subscribed", NULL, "markets whose books the exchange confirmed");
 	s->queue_bytes = kmd_metrics_gauge(
 	    m, "kmd_ingest_queue_bytes", NULL, "bytes received and not yet acknowledged by the broker");
+	s->spooled = kmd_metrics_counter(m, "kmd_ingest_spooled_total", NULL, "records that went to the disk spool");
 	s->spool_bytes = kmd_metrics_gauge(m, "kmd_ingest_spool_bytes", NULL, "bytes in the disk spool");
 	s->age = kmd_metrics_histogram(m, "kmd_ingest_exchange_age_seconds", NULL, "exchange time to receipt",
 	    kmd_latency_bounds, kmd_latency_bounds_count);
