@@ -110,6 +110,25 @@ def test_redetermination_makes_another_record(bench: Bench) -> None:
     assert two["determined_at"] == "2026-11-22T10:06:40Z"
 
 
+def test_a_result_that_the_new_determination_contradicts_is_asked_for_again(bench: Bench) -> None:
+    bench.exchange.add(M, E, S, **determined("1.0000"))
+    bench.start()
+    bench.frame(is_determined(M, 1795341000))
+    bench.wait("settlements", M)
+    disputed = (200, {"market": bench.exchange.markets[M] | {"status": "disputed"}})
+    bench.exchange.rule(f"/markets/{M}", lambda _r, n: disputed if n < 3 else None)
+    bench.exchange.markets[M] |= {"status": "amended", "result": "no", "settlement_value_dollars": "0.0000"}
+    bench.frame(is_determined(M, 1795342000, "0.00") | {"result": "no"})
+    _, two = bench.wait("settlements", M, 2)
+    assert (two["result"], two["status"], two["determined_at"]) == ("no", "amended", "2026-11-22T10:06:40Z")
+    assert len(bench.exchange.asked(f"/markets/{M}")) == 4
+    bench.wait_committed(2)
+    bench.frame(is_determined(M, 1795343000, "1.0000"))  # REST never follows: what it shows is published in the end
+    *_, three = bench.wait("settlements", M, 3, timeout=60)
+    assert (three["result"], three["determined_at"]) == ("no", "2026-11-22T10:23:20Z")
+    bench.wait_committed(3)
+
+
 def test_one_settlement_fetch_at_a_time(bench: Bench) -> None:
     bench.exchange.add(M, E, S, **settled())
 

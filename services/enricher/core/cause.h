@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "settle.h"
+
 /*
  * A cause is a record of `lifecycle` or `feed` whose offset may not be committed yet, because work that it asked for is
  * open. Whoever works for it holds it; when the last one drops it, it is done, and the shell takes it and moves the
@@ -23,6 +25,7 @@ enum enrich_want_bits {
 	ENRICH_DID_EVENT = 128,       /* the event was asked for already */
 	ENRICH_DID_SERIES = 256,
 	ENRICH_DID_LETTER = 512, /* it is in the dead letters */
+	ENRICH_BEHIND = 1024,    /* the answer at hand does not answer it (behind.h) */
 };
 #define ENRICH_WANT_SETTLEMENT (ENRICH_WANT_DETERMINED | ENRICH_WANT_SETTLED)
 
@@ -30,9 +33,10 @@ struct enrich_cause {
 	uint32_t slot;       /* the shell's number of its partition */
 	uint32_t generation; /* of that partition's assignment */
 	int64_t offset;
-	int64_t recv_ns;       /* Unix ns, when ingest had the frame; 0: not known */
-	int64_t determined_ns; /* determination_ts of a `determined` frame; 0: none */
-	unsigned what;         /* enum enrich_want_bits */
+	int64_t recv_ns;            /* Unix ns, when ingest had the frame; 0: not known */
+	int64_t determined_ns;      /* determination_ts of a `determined` frame; 0: none */
+	struct enrich_outcome told; /* by a `determined` frame */
+	unsigned what;              /* enum enrich_want_bits */
 	unsigned holds;
 	size_t bytes;                     /* of the letter */
 	void *letter;                     /* one heap block of the shell's (free() frees it), or NULL */

@@ -36,6 +36,9 @@ static void market_wants(struct kmd_json_val msg, struct kmd_arena *arena, struc
 	if (kmd_str_eqz(type, "determined")) {
 		ret->what = ENRICH_WANT_DETERMINED;
 		ret->determined_ns = read_time(kmd_json_get(msg, "determination_ts"), arena);
+		/* a value that is a number is cents in old recordings: not told */
+		ret->told = enrich_outcome_of(kmd_json_text(kmd_json_get(msg, "result"), arena),
+		    kmd_json_text(kmd_json_get(msg, "settlement_value"), arena));
 		return;
 	}
 	if (kmd_str_eqz(type, "settled")) {

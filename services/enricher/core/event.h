@@ -4,6 +4,7 @@
 #include "kmd_arena.h"
 #include "kmd_json.h"
 #include "kmd_str.h"
+#include "settle.h"
 
 /*
  * What a frame of topic `lifecycle` asks for. Tolerant per field: a member that cannot be read counts as absent. Pure.
@@ -13,6 +14,7 @@ struct enrich_want {
 	unsigned what;                                             /* enum enrich_want_bits; 0: nothing to do */
 	struct kmd_str market_ticker, event_ticker, series_ticker; /* NONE where the frame does not tell */
 	int64_t determined_ns;                                     /* Unix ns of determination_ts; 0: none */
+	struct enrich_outcome told;                                /* by a `determined` frame */
 };
 
 /**

@@ -194,6 +194,7 @@ static void apply_settlement(struct enrich_published *p, struct kmd_json_val rec
 	m->known_ns = known_ns;
 	m->settled_ns = settled_ns;
 	m->outcome = enrich_outcome_hash(&d);
+	m->shown = enrich_outcome_of(d.result, d.settlement_value_dollars);
 }
 
 void enrich_published_apply(struct enrich_published *p, enum kmd_topic topic, struct kmd_str key, struct kmd_str value)

@@ -34,6 +34,7 @@ struct enrich_market {
 	int64_t determined_ns; /* the latest determination that a frame or a record told; 0: none */
 	int64_t recorded_ns;   /* the latest determination that a record triggered by `determined` told */
 	uint64_t outcome;      /* enrich_outcome_hash of the settlement record of the greatest known_at; 0: none */
+	struct enrich_outcome shown; /* by that record */
 	int64_t known_ns;
 	int64_t settled_ns;                            /* 0: none in that record */
 	bool has_series;                               /* the record in `markets` names its series */

@@ -119,7 +119,7 @@ void enrich_job_take(struct enrich_job *job, unsigned mask, struct enrich_causes
 	for (size_t i = 0; i < job->causes.count; i++) {
 		struct enrich_cause *c = job->causes.p[i];
 
-		if (i < job->covered && (c->what & mask)) {
+		if (i < job->covered && (c->what & mask) && !(c->what & ENRICH_BEHIND)) {
 			enrich_causes_take(to, c);
 			continue;
 		}

@@ -93,7 +93,7 @@ struct enrich_job *enrich_sched_want(
 struct enrich_job *enrich_sched_find(struct enrich_sched *s, enum enrich_kind kind, struct kmd_str key);
 /** @c waits for the job (once, however often it is added). */
 void enrich_job_add(struct enrich_job *job, struct enrich_cause *c);
-/** Moves the covered causes for which (what & @mask) to @to. */
+/** Moves the covered causes for which (what & @mask), and which the answer is not behind, to @to. */
 void enrich_job_take(struct enrich_job *job, unsigned mask, struct enrich_causes *to);
 
 /** The job to start now, RUNNING and covered; NULL: none is due, or rate, room or a pause forbid it. */

@@ -55,6 +55,16 @@ static uint64_t add_decimal(uint64_t h, struct kmd_str text)
 	return add(add(h, d.whole), d.frac.n ? d.frac : KMD_STR(""));
 }
 
+struct enrich_outcome enrich_outcome_of(struct kmd_str result, struct kmd_str value)
+{
+	const uint64_t seed = UINT64_C(0xcbf29ce484222325);
+
+	return (struct enrich_outcome){
+	    .result = result.n ? add(seed, result) : 0,
+	    .value = value.n ? add_decimal(seed, value) : 0,
+	};
+}
+
 uint64_t enrich_outcome_hash(const struct kmd_settlement_data *d)
 {
 	uint64_t h = add(add(UINT64_C(0xcbf29ce484222325), d->status), d->result);

@@ -185,6 +185,7 @@ static void take_frame(struct enricher *e, struct enrich_cause *c, const struct 
 	}
 	c->what = want.what;
 	c->determined_ns = want.determined_ns;
+	c->told = want.told;
 	if (want.what & (ENRICH_WANT_MARKET | ENRICH_WANT_EVENT))
 		keep_letter(e, c, r);
 	want_all(e, c, &want);

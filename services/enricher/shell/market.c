@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "behind.h"
 #include "content.h"
 #include "enricher_int.h"
 #include "record.h"
@@ -75,7 +76,7 @@ static struct kmd_str determined_at(struct enricher *e, const struct enrich_job 
 	int64_t ns = 0;
 
 	for (size_t i = 0; i < job->covered; i++)
-		if (job->causes.p[i]->determined_ns)
+		if (job->causes.p[i]->determined_ns && !(job->causes.p[i]->what & ENRICH_BEHIND))
 			ns = job->causes.p[i]->determined_ns;
 	return ns ? time_text(e, ns) : KMD_STR_NONE;
 }
@@ -119,24 +120,50 @@ static void go_on(struct enricher *e, struct enrich_job *job)
 			e->mono.ns + enrich_settle_delay(&job->settle, e->set->settlement_retry_ns, &e->sched.rng)});
 }
 
+/* Frames that tell a newer result than REST shows wait on, a while; what is final is never behind. */
+static bool is_behind(struct enricher *e, struct enrich_job *job, const struct kmd_settlement_data *d)
+{
+	const struct enrich_outcome shown = enrich_outcome_of(d->result, d->settlement_value_dollars);
+	const struct enrich_market *m = enrich_published_market(&e->published, job->key);
+
+	enrich_behind_clear(&job->causes);
+	return d->settled_at.n == 0 && job->settle.behind < ENRICH_BEHIND_MAX &&
+	       enrich_behind_mark(&job->causes, job->covered, &shown, m);
+}
+
+/* What the answer settles of what it was asked for. */
+static unsigned settles(struct enricher *e, struct enrich_job *job, const struct kmd_settlement_data *d)
+{
+	unsigned asked = enrich_causes_what(&job->causes, job->covered) & ENRICH_WANT_SETTLEMENT;
+	unsigned behind = job->settle.behind, answered = 0;
+
+	if (asked == 0)
+		return 0;
+	if (enrich_settle_decide(&job->settle, d, asked) == ENRICH_SETTLE_PUBLISH) {
+		behind = is_behind(e, job, d) ? behind + 1 : 0;
+		job->settle = (struct enrich_settle){.empties = behind, .behind = behind};
+		for (size_t i = 0; i < job->covered; i++)
+			if (!(job->causes.p[i]->what & ENRICH_BEHIND))
+				answered |= job->causes.p[i]->what & ENRICH_WANT_SETTLEMENT;
+	}
+	if (job->settle.empties > 0)
+		kmd_counter_add(e->stats.empties, 1);
+	return answered;
+}
+
 static void publish(struct enricher *e, struct enrich_job *job, struct kmd_json_val body, struct kmd_settlement_data *d,
     int64_t received_ns)
 {
-	unsigned triggers = enrich_causes_what(&job->causes, job->covered) & ENRICH_WANT_SETTLEMENT;
-	bool settles = triggers && enrich_settle_decide(&job->settle, d, triggers) == ENRICH_SETTLE_PUBLISH;
+	unsigned triggers = settles(e, job, d);
 	struct enrich_batch *b = enrich_batch_open(e);
 
-	if ((settles && !send_settlements(e, b, job, d, triggers, received_ns)) ||
+	if ((triggers && !send_settlements(e, b, job, d, triggers, received_ns)) ||
 	    !enrich_send_market(e, b, body, received_ns)) {
 		enrich_batch_close(e, b);
 		enrich_fetch_retry(e, job, "the producer's queue is full");
 		return;
 	}
-	if (triggers && !settles)
-		kmd_counter_add(e->stats.empties, 1);
-	if (settles)
-		job->settle = (struct enrich_settle){0};
-	release(e, b, job, d->event_ticker, ENRICH_WANT_MARKET | (settles ? ENRICH_WANT_SETTLEMENT : 0));
+	release(e, b, job, d->event_ticker, ENRICH_WANT_MARKET | triggers);
 	enrich_batch_close(e, b);
 	go_on(e, job);
 }
