@@ -21,6 +21,7 @@
 #define INGEST_SPOOL_FLUSH_NS (50 * KMD_NS_PER_MS)     /* a record waits at most so long for the disk to be asked */
 #define INGEST_SPOOL_FLUSH_BYTES (4 * 1024 * 1024)     /* or until so many of them wait */
 #define INGEST_SPOOL_PENDING_BYTES (12 * 1024 * 1024)  /* so many wait for a slow disk, then the pipeline does */
+#define INGEST_SPOOL_QUEUE_BYTES (16 * 1024 * 1024)    /* of the producer in front of a spool */
 #define INGEST_SPOOL_SEGMENT_BYTES (64 * 1024 * 1024)  /* of one file, at most; small spools have smaller ones */
 #define INGEST_SPOOL_SEGMENT_BYTES_MIN (256 * 1024)
 #define INGEST_SPOOL_RESERVE_BYTES (INT64_C(96) * 1024 * 1024) /* kept for a stop: ring and pending bytes */
@@ -34,8 +35,10 @@ void ingest_spool_polled(struct ingest_spool_policy *p, struct kmd_mono now, uin
 /** Has the broker acknowledged nothing for too long? */
 bool ingest_spool_stalled(const struct ingest_spool_policy *p, struct kmd_mono now);
 
-/** Size of one file in a spool of @max bytes. */
+/** Size of one file in a spool of @max bytes; what waits for the disk, what waits for the broker, both in memory. */
 int64_t ingest_spool_segment_bytes(int64_t max);
+int64_t ingest_spool_pending_bytes(int64_t max);
+int64_t ingest_spool_queue_bytes(int64_t max);
 /**
  * May no more be read, with @bytes in a spool of @max? Some room is kept for a stop (@stopping), which has to put away
  * what was received; once @was_full, an eighth has to be free again.

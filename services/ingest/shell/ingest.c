@@ -37,8 +37,8 @@ static int open_parts(struct ingest *g, const struct kmd_conf *conf, struct kmd_
 		rc = kmd_signer_new(&g->signer, s->api_key_id, s->private_key_file, err);
 	if (rc == 0)
 		rc = kmd_producer_new(&g->producer, &g->conf.kafka,
-		    s->spool_dir ? INGEST_PRODUCER_SPOOL_BYTES : INGEST_PRODUCER_BYTES, ingest_frames_on_delivery, g,
-		    err);
+		    s->spool_dir ? ingest_spool_queue_bytes(s->spool_max_bytes) : INGEST_PRODUCER_BYTES,
+		    ingest_frames_on_delivery, g, err);
 	if (rc == 0)
 		rc = ingest_spooling_start(g, err);
 	if (rc == 0)

@@ -71,8 +71,9 @@ struct ingest_conn {
 	enum ingest_conn_state state;
 	struct ingest_line *line;
 	int64_t lineage, last_n;
-	bool giving_up; /* closing was asked for */
-	bool delivered; /* data has come */
+	bool giving_up;     /* closing was asked for */
+	bool delivered;     /* data has come */
+	size_t marked_sids; /* so many of its sids the spool has heard of */
 	struct kmd_mono since, alive_due;
 	char reason[160]; /* of its end */
 	struct ingest_session session;

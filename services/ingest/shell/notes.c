@@ -170,9 +170,26 @@ static void fill_hole(const struct ingest_conn *conn, struct ingest_note *note)
 	ingest_ends_reach(&conn->line->ends, note->channel, to_ns);
 }
 
+/* A spool keeps the order: what stands behind the frames there is durable only when they are. That tells nothing of a
+ * former subscription on the same connection, whose end has to be known. */
+static bool is_behind_frames(const struct ingest *g, const struct ingest_conn *conn, enum ingest_channel channel)
+{
+	const struct ingest_session *s = &conn->session;
+
+	for (size_t i = 0; i < s->sids_count; i++) {
+		if (s->sids[i].channel == channel && !s->sids[i].live)
+			return false;
+	}
+	return g->spooling.on;
+}
+
 static bool may_go(const struct ingest *g, const struct ingest_conn *conn, const struct ingest_note *note)
 {
-	return !note->needs_end || (!has_older(g, conn) && ingest_durable_below(&conn->durable) >= note->n);
+	if (!note->needs_end)
+		return true;
+	if (has_older(g, conn))
+		return false;
+	return ingest_durable_below(&conn->durable) >= note->n || is_behind_frames(g, conn, note->channel);
 }
 
 static void release(struct ingest *g, struct ingest_conn *conn)

@@ -158,7 +158,8 @@ void ingest_spool_scan(struct ingest_spool *s, ingest_spool_scan_fn fn, void *ct
 bool ingest_spool_accepts(struct ingest_spool *s, enum ingest_spool_kind kind)
 {
 	s->full = ingest_spool_full(ingest_spool_bytes(s), s->max_bytes, s->full, s->stopping);
-	return s->front.n < INGEST_SPOOL_PENDING_BYTES && (!s->full || kind != INGEST_SPOOL_FRAME);
+	return (int64_t)s->front.n < ingest_spool_pending_bytes(s->max_bytes) &&
+	       (!s->full || kind != INGEST_SPOOL_FRAME);
 }
 
 void ingest_spool_stop(struct ingest_spool *s)

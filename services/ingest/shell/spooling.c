@@ -18,29 +18,33 @@ static struct ingest_spooling *sp_of(struct ingest *g)
 	return &g->spooling;
 }
 
+static void put_mark(struct ingest *g, struct ingest_conn *conn)
+{
+	struct ingest_spool_record r = {.kind = INGEST_SPOOL_MARK, .topic = KMD_TOPIC_FEED, .lineage = conn->lineage};
+	struct kmd_buf text = {0};
+
+	ingest_notes_mark(g, conn, &text);
+	r.value = kmd_buf_str(&text);
+	ingest_spool_append(g->spooling.spool, &r, false, g->now);
+	kmd_buf_fini(&text);
+	conn->marked_sids = conn->session.sids_count;
+}
+
 /* The first record of a batch now and then, and of a segment always, are marks. */
 static void put_marks(struct ingest *g)
 {
 	struct ingest_spooling *sp = sp_of(g);
-	struct kmd_buf text = {0};
 
 	if (!ingest_spool_starts_batch(sp->spool) ||
 	    (!ingest_spool_starts_segment(sp->spool) && g->now.ns < sp->mark_due.ns))
 		return;
 	sp->mark_due.ns = g->now.ns + INGEST_SPOOL_MARK_NS;
 	for (size_t i = 0; i < g->conns_count; i++) {
-		const struct ingest_conn *conn = &g->conns[i];
-		struct ingest_spool_record r = {
-		    .kind = INGEST_SPOOL_MARK, .topic = KMD_TOPIC_FEED, .lineage = conn->lineage};
+		struct ingest_conn *conn = &g->conns[i];
 
-		if (conn->state != INGEST_CONN_OPEN && conn->state != INGEST_CONN_ENDED)
-			continue;
-		kmd_buf_reset(&text);
-		ingest_notes_mark(g, conn, &text);
-		r.value = kmd_buf_str(&text);
-		ingest_spool_append(sp->spool, &r, false, g->now);
+		if (conn->state == INGEST_CONN_OPEN || conn->state == INGEST_CONN_ENDED)
+			put_mark(g, conn);
 	}
-	kmd_buf_fini(&text);
 }
 
 static void copy_headers(struct ingest_spool_record *r, const struct kmd_header *headers, size_t n)
@@ -55,6 +59,7 @@ static void copy_headers(struct ingest_spool_record *r, const struct kmd_header 
 static int64_t put(struct ingest *g, struct ingest_conn *conn, struct ingest_spool_record *r, bool sent)
 {
 	struct ingest_spooling *sp = sp_of(g);
+	int64_t position;
 
 	put_marks(g);
 	r->kind = conn ? INGEST_SPOOL_FRAME : INGEST_SPOOL_FEED;
@@ -63,7 +68,10 @@ static int64_t put(struct ingest *g, struct ingest_conn *conn, struct ingest_spo
 		sp->front.n[conn - g->conns] = r->frame.n;
 	}
 	sp->front.counts[r->topic]++;
-	return ingest_spool_append(sp->spool, r, sent, g->now);
+	position = ingest_spool_append(sp->spool, r, sent, g->now);
+	if (conn && (r->topic == KMD_TOPIC_CONTROL || conn->session.sids_count != conn->marked_sids))
+		put_mark(g, conn); /* a reply: what its sids are may have changed */
+	return position;
 }
 
 /* A record that the producer has and nobody has acknowledged. */
@@ -133,6 +141,7 @@ int ingest_out(struct ingest *g, const struct ingest_parcel *p)
 		rc = send_direct(g, p, p->conn ? ingest_ref(g, p->conn, p->n) : 0);
 		if (!g->spooling.spool || (rc != KMD_EAGAIN && rc != KMD_EFAULT))
 			return rc;
+		g->spooling.producer_full = true;
 		begin(g, rc == KMD_EAGAIN ? "the queue in memory is full" : "the broker client has failed for good");
 	}
 	return send_to_spool(g, p);
@@ -248,7 +257,7 @@ static void end_if_level(struct ingest *g)
 {
 	struct ingest_spooling *sp = sp_of(g);
 
-	if (!sp->on || !ingest_spool_is_level(sp->spool) || g->feed_reader || reason_to_begin(g))
+	if (!sp->on || !ingest_spool_is_level(sp->spool) || sp->producer_full || g->feed_reader || reason_to_begin(g))
 		return;
 	sp->on = false;
 	kmd_log(KMD_LOG_INFO, "spool_sent", NULL);
@@ -311,7 +320,9 @@ bool ingest_spooling_step(struct ingest *g, int reported)
 	why = sp->on ? NULL : reason_to_begin(g);
 	if (why)
 		begin(g, why);
-	if (sp->on && !(sp->producer_full && reported == 0))
+	if (reported > 0)
+		sp->producer_full = false;
+	if (sp->on && !sp->producer_full)
 		busy = send_some(g);
 	end_if_level(g);
 	if (ingest_spool_flush(sp->spool, g->now))

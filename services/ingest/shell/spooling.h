@@ -11,9 +11,8 @@
  * spooled. Without KMD_INGEST_SPOOL_DIR there is no spool and only the first way. Pipeline thread.
  */
 
-#define INGEST_PRODUCER_SPOOL_BYTES (16 * 1024 * 1024) /* of the producer's queue where there is a spool behind it */
-#define INGEST_SPOOL_MARK_NS (1 * KMD_NS_PER_S)        /* marks are written so often, and at the head of each segment */
-#define INGEST_SPOOL_HURRY_NS (3 * KMD_NS_PER_S)       /* of a stop's time are kept for putting the rest away */
+#define INGEST_SPOOL_MARK_NS (1 * KMD_NS_PER_S)  /* marks are written so often, and at the head of each segment */
+#define INGEST_SPOOL_HURRY_NS (3 * KMD_NS_PER_S) /* of a stop's time are kept for putting the rest away */
 
 struct ingest;
 struct ingest_dead;
