@@ -49,6 +49,9 @@ void broker_append(struct broker_record *r)
 	l->records = sim_grow(l->records, l->count, &l->cap, sizeof(struct broker_record *));
 	r->offset = (int64_t)l->count;
 	r->appended_ns = sim->now_ns;
+	if (r->topic >= KMD_TOPIC_LIFECYCLE && r->topic != KMD_TOPIC_CONTROL)
+		sim_trace("broker: %s [%d] %lld %.*s %.*s", kmd_topic_name(r->topic), (int)r->partition,
+		    (long long)r->offset, KMD_STR_ARG(r->key), KMD_STR_ARG(r->value));
 	l->records[l->count++] = r;
 	for (struct kmd_consumer *c = sim->broker->consumers; c; c = consumer_next(c))
 		consumer_on_append(c, r);
@@ -67,8 +70,7 @@ struct broker_record *broker_record_new(enum kmd_topic t, struct kmd_str key, st
 	r->headers = sim_alloc((headers_count + 1) * sizeof(*r->headers));
 	r->headers_count = headers_count;
 	for (size_t i = 0; i < headers_count; i++)
-		r->headers[i] =
-		    (struct broker_header){sim_dup(kmd_str_z(headers[i].name)).p, sim_dup(headers[i].value)};
+		r->headers[i] = (struct kmd_header){sim_dup(kmd_str_z(headers[i].name)).p, sim_dup(headers[i].value)};
 	return r;
 }
 

@@ -14,18 +14,13 @@
 #define BROKER_PARTITIONS_MAX 3
 #define BROKER_SESSION_NS (10 * SIM_S) /* as kmd_kafka sets it */
 
-struct broker_header {
-	const char *name;
-	struct kmd_str value;
-};
-
 struct broker_record {
 	enum kmd_topic topic;
 	int32_t partition;
 	int64_t offset, timestamp_ms;
 	int64_t appended_ns;
 	struct kmd_str key, value;
-	struct broker_header *headers;
+	struct kmd_header *headers;
 	size_t headers_count;
 	const char *dead; /* the dead letter's reason it must lead to; NULL: none */
 };

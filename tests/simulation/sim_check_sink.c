@@ -5,6 +5,7 @@
 #include "kmd_settlement.h"
 #include "kmd_trade.h"
 #include "sim_check.h"
+#include "sim_proc.h"
 
 /*
  * A model of the sink that reads the broker's log in order, beside the sink. At each commit that moves an offset, every
@@ -285,6 +286,8 @@ static void check_moved(const struct db_conn *c, const struct db_offset *o)
 	struct model_part *p = &model->parts[t][partition];
 	const struct broker_log *l = broker_log(t, partition);
 
+	SIM_CHECK(o->claimed_by == c->proc, "%s [%d]: %s commits what %s has claimed since", kmd_topic_name(t),
+	    (int)partition, proc_name(c->proc), proc_name(o->claimed_by));
 	SIM_CHECK(o->next >= p->next, "%s [%d]: the offset goes back from %lld to %lld", kmd_topic_name(t),
 	    (int)partition, (long long)p->next, (long long)o->next);
 	SIM_CHECK((size_t)o->next <= l->count, "%s [%d]: the offset %lld is behind the end", kmd_topic_name(t),

@@ -44,6 +44,7 @@ struct db_offset {
 	int64_t last_timestamp_ms, last_hash;
 	struct kmd_str stopped; /* NONE: it is not */
 	uint64_t owner;         /* backend */
+	struct proc *claimed_by;
 	struct db_lineage *lineages;
 	struct db_rows in; /* every row that says it comes from this partition, dead letters too */
 };

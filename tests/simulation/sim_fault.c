@@ -137,6 +137,8 @@ void fault_open(void)
 
 	places_count = 0;
 	choose();
+	if (sim->mode != SIM_SINK)
+		add_place(service_ingest(), 1);
 	if (all || sim->mode == SIM_SINK)
 		for (int i = 1, n = (int)sim_between(1, 3); i <= n; i++)
 			add_place(service_sink(), i);

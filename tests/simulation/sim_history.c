@@ -5,6 +5,7 @@
 
 #include "sim_check.h"
 #include "sim_coro.h"
+#include "sim_exchange.h"
 #include "sim_fault.h"
 #include "sim_script.h"
 #include "sim_service.h"
@@ -19,18 +20,25 @@ const char *history_mode_name(enum sim_mode mode)
 	return mode < SIM_MODE_COUNT ? names[mode] : "any";
 }
 
-static bool has(enum sim_mode m)
+static bool has_sink(void)
 {
-	return sim->mode == m || sim->mode == SIM_ALL;
+	return sim->mode == SIM_SINK || sim->mode == SIM_ALL;
+}
+
+static bool has_ingest(void)
+{
+	return sim->mode != SIM_SINK;
+}
+
+static bool has_enricher(void)
+{
+	return sim->mode == SIM_ENRICHER || sim->mode == SIM_ALL;
 }
 
 static bool is_done(void)
 {
-	if (has(SIM_INGEST) && !check_ingest_done())
-		return false;
-	if (has(SIM_ENRICHER) && !check_enricher_done())
-		return false;
-	return !has(SIM_SINK) || check_sink_done();
+	return (!has_ingest() || check_ingest_done()) && (!has_enricher() || check_enricher_done()) &&
+	       (!has_sink() || check_sink_done());
 }
 
 static void open_world(void)
@@ -38,6 +46,8 @@ static void open_world(void)
 	broker_open();
 	database_open();
 	check_sink_open();
+	if (sim->mode != SIM_SINK)
+		exchange_open();
 	fault_open();
 	if (sim->mode == SIM_SINK)
 		script_open();
@@ -49,12 +59,15 @@ static void live(void)
 	sim_run(sim->heal_ns + 10 * SIM_S, NULL);
 	fault_heal();
 	sim_trace("healed");
+	sim_run(sim->heal_ns + 30 * SIM_S, NULL);
+	if (has_ingest())
+		exchange_quiet();
 	sim_run(sim->heal_ns + SETTLE_NS, is_done);
-	if (has(SIM_INGEST))
+	if (has_ingest())
 		check_ingest_end();
-	if (has(SIM_ENRICHER))
+	if (has_enricher())
 		check_enricher_end();
-	if (has(SIM_SINK))
+	if (has_sink())
 		check_sink_end();
 }
 

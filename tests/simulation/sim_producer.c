@@ -16,6 +16,7 @@
 
 struct pending {
 	struct pending *next;
+	struct pending *older, *newer; /* all that are not reported, in the order of sending */
 	struct broker_record *record;
 	uint64_t ref;
 	int rc;
@@ -35,6 +36,7 @@ struct kmd_producer {
 	uint64_t outstanding, bytes, bytes_max;
 	struct fifo fifos[KMD_TOPIC_COUNT][BROKER_PARTITIONS_MAX];
 	struct fifo reports;
+	struct pending *first, *last;
 	bool dead;
 };
 
@@ -171,6 +173,9 @@ int kmd_producer_send(struct kmd_producer *p, enum kmd_topic topic, struct kmd_s
 	place = (uint64_t)topic * BROKER_PARTITIONS_MAX + (uint64_t)e->record->partition;
 	f = &p->fifos[topic][e->record->partition];
 	put(f, e);
+	e->older = p->last;
+	*(p->last ? &p->last->newer : &p->first) = e;
+	p->last = e;
 	p->outstanding++;
 	p->bytes += bytes;
 	if (!f->under_way)
@@ -179,20 +184,30 @@ int kmd_producer_send(struct kmd_producer *p, enum kmd_topic topic, struct kmd_s
 	return 0;
 }
 
+static void forget(struct kmd_producer *p, struct pending *e)
+{
+	*(e->older ? &e->older->newer : &p->first) = e->newer;
+	*(e->newer ? &e->newer->older : &p->last) = e->older;
+}
+
 static int serve(struct kmd_producer *p)
 {
 	int n = 0;
 
 	for (; p->reports.head; n++) {
-		const struct pending *e = take(&p->reports);
+		struct pending *e = take(&p->reports);
 		const struct kmd_delivery d = {
 		    .ref = e->ref,
 		    .topic = e->record->topic,
 		    .rc = e->rc,
 		    .reason = e->rc ? "refused by the simulation" : NULL,
 		    .value = e->record->value,
+		    .key = e->rc ? e->record->key : KMD_STR_NONE,
+		    .headers = e->rc ? e->record->headers : NULL,
+		    .headers_count = e->rc ? e->record->headers_count : 0,
 		};
 
+		forget(p, e);
 		p->outstanding--;
 		p->bytes -= e->bytes;
 		p->fn(p->ctx, &d);
@@ -223,6 +238,22 @@ uint64_t kmd_producer_outstanding(const struct kmd_producer *p, uint64_t *ret_by
 	if (ret_bytes)
 		*ret_bytes = p->bytes;
 	return p->outstanding;
+}
+
+void kmd_producer_each(struct kmd_producer *p, kmd_outstanding_fn fn, void *ctx)
+{
+	for (struct pending *e = p->first; e; e = e->newer) {
+		const struct kmd_outstanding o = {
+		    .topic = e->record->topic,
+		    .key = e->record->key,
+		    .value = e->record->value,
+		    .headers = e->record->headers,
+		    .headers_count = e->record->headers_count,
+		    .timestamp_ms = e->record->timestamp_ms,
+		};
+
+		fn(ctx, &o, &e->ref);
+	}
 }
 
 int kmd_producer_fd(const struct kmd_producer *p)

@@ -142,6 +142,7 @@ static bool store_offset(struct db_conn *c, struct db_result *r)
 	o->first = param_i64(c, 2);
 	o->next = param_i64(c, 3);
 	o->owner = (uint64_t)param_i64(c, 7);
+	o->claimed_by = c->proc;
 	*add_row(r, 1) = text_of(o->epoch);
 	return true;
 }
