@@ -184,7 +184,7 @@ static void put_live(struct sink_batch *b, struct sink_progress *p, struct sink_
 	count_row(b, p, e, row->table);
 	if (is_listing(row->table))
 		note_listing(b, (size_t)(e - b->entries), row);
-	if (kmd_str_eqz(f->source, "ws") && f->recv_ns.has)
+	if (f->recv_ns.has)
 		e->recv_ns = f->recv_ns.v;
 	if (row->table == SINK_T_TRADES && kmd_str_eqz(f->source, "rest"))
 		b->rest_trades = true;
@@ -235,7 +235,7 @@ void sink_batch_add(struct sink_batch *b, struct sink_progress *p, void *handle,
 		b->opened = now;
 	b->bytes += sink_batch_weight(r->key, r->value);
 	put_record(b, p, e, r, &f, topic, clock);
-	sink_progress_take(p, r, &f);
+	sink_progress_take(p, r, &f, clock->now_ns + SINK_AHEAD_NS);
 }
 
 void sink_batch_seal(struct sink_batch *b)

@@ -28,7 +28,7 @@ struct sink_entry {
 	uint8_t counted;                /* enum sink_counted */
 	uint8_t refused;                /* enum sink_fault with which Postgres refused it; NONE: it did not */
 	size_t at, length;              /* of its row in the stream of the table */
-	int64_t recv_ns; /* receipt of a frame that came by the WebSocket, for latency; INT64_MIN: none */
+	int64_t recv_ns;                /* receipt of a frame that has a row, for latency; INT64_MIN: none */
 };
 
 enum sink_counted { SINK_COUNTED_ROW, SINK_COUNTED_DEAD, SINK_COUNTED_DUPLICATE };

@@ -20,19 +20,21 @@ bool sink_progress_wants(const struct sink_progress *p, int64_t offset)
 	return offset >= p->next;
 }
 
-/* When it came: as it says itself, else as Kafka has it. */
-static int64_t receipt_of(const struct sink_record *r, const struct sink_facts *f)
+/* When it came: as it says itself, else as Kafka has it. One that says a time to come says nothing: it would stand for
+ * ever as the time up to which all is there. */
+static int64_t receipt_of(const struct sink_record *r, const struct sink_facts *f, int64_t latest_ns)
 {
-	const int64_t ms_max = INT64_MAX / KMD_NS_PER_MS;
-
-	if (f->recv_ns.has)
+	if (f->recv_ns.has && f->recv_ns.v <= latest_ns)
 		return f->recv_ns.v;
-	return r->timestamp_ms >= 0 && r->timestamp_ms <= ms_max ? r->timestamp_ms * KMD_NS_PER_MS : INT64_MIN;
+	if (r->timestamp_ms < 0 || r->timestamp_ms > latest_ns / KMD_NS_PER_MS)
+		return INT64_MIN;
+	return r->timestamp_ms * KMD_NS_PER_MS;
 }
 
-void sink_progress_take(struct sink_progress *p, const struct sink_record *r, const struct sink_facts *f)
+void sink_progress_take(
+    struct sink_progress *p, const struct sink_record *r, const struct sink_facts *f, int64_t latest_ns)
 {
-	const int64_t receipt = receipt_of(r, f);
+	const int64_t receipt = receipt_of(r, f, latest_ns);
 
 	p->next = r->offset + 1;
 	p->last_timestamp_ms = r->timestamp_ms;

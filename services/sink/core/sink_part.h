@@ -35,8 +35,12 @@ struct sink_progress {
 void sink_progress_begin(struct sink_progress *p, int64_t epoch, int64_t next);
 /** Is the record one that is still to come? False: it lies below next. */
 bool sink_progress_wants(const struct sink_progress *p, int64_t offset);
-/** The record is part of the batch in hand; the caller has counted it in the tally. */
-void sink_progress_take(struct sink_progress *p, const struct sink_record *r, const struct sink_facts *f);
+/**
+ * The record is part of the batch in hand; the caller has counted it in the tally. A receipt later than @latest_ns is
+ * not believed.
+ */
+void sink_progress_take(
+    struct sink_progress *p, const struct sink_record *r, const struct sink_facts *f, int64_t latest_ns);
 /** Has the batch in hand anything of this partition? */
 bool sink_progress_pending(const struct sink_progress *p);
 void sink_progress_commit(struct sink_progress *p);

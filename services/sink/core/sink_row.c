@@ -7,7 +7,6 @@
 #include "sink_text.h"
 
 #define NS_2021 (INT64_C(1609459200) * KMD_NS_PER_S)
-#define AHEAD_NS (2 * KMD_S_PER_DAY * KMD_NS_PER_S)
 
 struct sink_outcome row_dead(enum sink_fault fault)
 {
@@ -140,7 +139,7 @@ enum sink_fault row_extra(struct row_ctx *x, const struct sink_members *m, const
 
 enum sink_fault sink_row_time_fault(int64_t unix_ns, bool frames, const struct sink_clock *c)
 {
-	if (unix_ns < NS_2021 || unix_ns > c->now_ns + AHEAD_NS)
+	if (unix_ns < NS_2021 || unix_ns > c->now_ns + SINK_AHEAD_NS)
 		return SINK_FAULT_TIME_OUT_OF_RANGE;
 	return frames && kmd_time_day(unix_ns) < c->oldest_day ? SINK_FAULT_EXPIRED : SINK_FAULT_NONE;
 }

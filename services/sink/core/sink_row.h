@@ -12,6 +12,9 @@
  * those of interfaces 4. Pure.
  */
 
+/* A time further ahead of the clock is out of range. */
+#define SINK_AHEAD_NS (2 * KMD_S_PER_DAY * KMD_NS_PER_S)
+
 /* What "now" means to a row. */
 struct sink_clock {
 	int64_t now_ns;

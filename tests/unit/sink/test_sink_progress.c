@@ -48,21 +48,41 @@ static void positions_move_with_commits(void **state)
 	assert_false(sink_progress_pending(&p));
 	assert_false(sink_progress_wants(&p, 4));
 	assert_true(sink_progress_wants(&p, 5));
-	sink_progress_take(&p, &r, &with_receipt);
+	sink_progress_take(&p, &r, &with_receipt, INT64_MAX);
 	assert_int_equal(p.last_recv_ns, 12);
 	r.offset = 9; /* a hole in the numbering */
-	sink_progress_take(&p, &r, &none);
+	sink_progress_take(&p, &r, &none, INT64_MAX);
 	assert_true(p.last_recv_ns == INT64_C(1795341600000000000));
 	assert_true(sink_progress_pending(&p));
 	assert_false(sink_progress_wants(&p, 9));
 	assert_int_equal(p.stored_next, 5);
 	sink_progress_rollback(&p);
 	assert_true(sink_progress_wants(&p, 5));
-	sink_progress_take(&p, &r, &none);
+	sink_progress_take(&p, &r, &none, INT64_MAX);
 	sink_progress_commit(&p);
 	assert_int_equal(p.stored_next, 10);
 	assert_false(sink_progress_pending(&p));
 	assert_true(p.last_recv_ns == INT64_MIN);
+	sink_progress_fini(&p);
+}
+
+static void a_receipt_that_is_to_come_is_not_believed(void **state)
+{
+	const int64_t latest_ns = INT64_C(1795341600000000000);
+	struct sink_progress p = {0};
+	struct sink_record r = {.timestamp_ms = 1795341599999, .value = KMD_STR("v")};
+	struct sink_facts f = {.recv_ns = {true, latest_ns + 1}};
+
+	(void)state;
+	sink_progress_begin(&p, 1, 0);
+	sink_progress_take(&p, &r, &f, latest_ns);
+	assert_true(p.last_recv_ns == INT64_C(1795341599999000000));
+	r.timestamp_ms = INT64_MAX;
+	sink_progress_take(&p, &r, &f, latest_ns);
+	assert_true(p.last_recv_ns == INT64_C(1795341599999000000));
+	f.recv_ns.v = latest_ns;
+	sink_progress_take(&p, &r, &f, latest_ns);
+	assert_true(p.last_recv_ns == latest_ns);
 	sink_progress_fini(&p);
 }
 
@@ -72,6 +92,7 @@ int main(void)
 	    cmocka_unit_test(numbers_rise_within_a_lineage),
 	    cmocka_unit_test(a_batch_given_up_leaves_no_trace),
 	    cmocka_unit_test(positions_move_with_commits),
+	    cmocka_unit_test(a_receipt_that_is_to_come_is_not_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
