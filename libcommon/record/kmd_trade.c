@@ -55,15 +55,22 @@ static struct kmd_str decimal_of(struct kmd_json_val v, struct kmd_dec *ret, enu
 static struct kmd_str take_price(struct kmd_json_val msg, const char *dollars, const char *cents,
     struct kmd_arena *arena, enum kmd_trade_fault *fault)
 {
-	struct kmd_dec d;
+	struct kmd_dec d, in_range;
 	const struct kmd_json_val in_dollars = kmd_json_get(msg, dollars), in_cents = kmd_json_get(msg, cents);
 	if (is_sent(in_dollars))
 		return decimal_of(in_dollars, &d, fault);
 	if (!is_sent(in_cents) || !decimal_of(in_cents, &d, fault).p)
 		return KMD_STR_NONE;
+	/* text with a point in it is an amount, and never was what old frames had here */
+	if (d.frac.n > 0 && !kmd_json_is(in_cents, KMD_JSON_NUMBER))
+		return KMD_STR_NONE;
 	struct kmd_buf b = {0};
+	struct kmd_str price = KMD_STR_NONE;
 	kmd_dec_cents_to_dollars(&b, &d);
-	const struct kmd_str price = kmd_arena_dup(arena, kmd_buf_str(&b));
+	if (kmd_dec_parse(kmd_buf_str(&b), &in_range) == 0)
+		price = kmd_arena_dup(arena, kmd_buf_str(&b));
+	else
+		note(fault, KMD_TRADE_BAD_NUMBER);
 	kmd_buf_fini(&b);
 	return price;
 }

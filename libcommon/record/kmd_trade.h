@@ -18,7 +18,7 @@ struct kmd_trade_execution {
 	struct kmd_str market_ticker; /* REST calls it `ticker` */
 	struct kmd_str yes_price;     /* dollars; NONE: not sent */
 	struct kmd_str no_price;
-	struct kmd_str count; /* contracts */
+	struct kmd_str count;           /* contracts */
 	struct kmd_str taker_side;      /* "yes" | "no", taker_outcome_side before the deprecated taker_side */
 	struct kmd_str taker_book_side; /* "bid" | "ask" */
 	int is_block_trade;             /* 1, 0, -1: not sent */
@@ -39,11 +39,13 @@ enum kmd_trade_fault {
 
 /**
  * @msg the object that holds the members. Cents-era frames (yes_price: 48, count: 10) are read too: cents become
- * dollars. `""` and null count as not sent. Of several members for one fact the first one sent decides: dollars before
- * cents, _fp before integer, taker_outcome_side before taker_side. `ts` may be seconds or RFC 3339. The fault is the
- * first of missing key, bad number, bad time, bad text; *ret holds what could be read.
+ * dollars (text with a point in it is no cents, and left out). `""` and null count as not sent. Of several members for
+ * one fact the first one sent decides: dollars before cents, _fp before integer, taker_outcome_side before taker_side.
+ * `ts` may be seconds or RFC 3339. The fault is the first of missing key, bad number, bad time, bad text; *ret holds
+ * what could be read.
  */
-enum kmd_trade_fault kmd_trade_decode(struct kmd_json_val msg, struct kmd_arena *arena, struct kmd_trade_execution *ret);
+enum kmd_trade_fault kmd_trade_decode(
+    struct kmd_json_val msg, struct kmd_arena *arena, struct kmd_trade_execution *ret);
 
 /**
  * Appends a REST trade (an element of GET /markets/trades) as a WebSocket frame of type `trade`:

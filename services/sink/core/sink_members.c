@@ -72,7 +72,15 @@ enum sink_fault sink_members_fill(struct sink_members *m, struct sink_row *row, 
 	return SINK_FAULT_NONE;
 }
 
-/* Which known member fills the column of known[i]: the first of the list that can be read; known_count if none can. */
+static bool is_empty_text(struct kmd_json_val v)
+{
+	const struct kmd_str plain = kmd_json_plain(v);
+
+	return plain.p && plain.n == 0;
+}
+
+/* Which known member fills the column of known[i]: the first of the list that can be read and is
+ * more than "" (which fills no column but by sink_members_fill); known_count if none can. */
 static size_t filler_of(const struct sink_members *m, size_t i, struct kmd_arena *arena)
 {
 	const uint8_t column = m->known[i].column;
@@ -80,7 +88,7 @@ static size_t filler_of(const struct sink_members *m, size_t i, struct kmd_arena
 	if (m->filler[column] >= 0)
 		return (size_t)m->filler[column];
 	for (size_t k = 0; k < m->known_count; k++)
-		if (m->known[k].column == column &&
+		if (m->known[k].column == column && !is_empty_text(m->val[k]) &&
 		    sink_read(m->known[k].kind, m->val[k], arena).status == SINK_READ_OK)
 			return k;
 	return m->known_count;
@@ -135,6 +143,8 @@ enum sink_fault sink_members_rest(
 		}
 	}
 	for (const struct sink_loose *l = m->loose; l && !fault; l = l->next) {
+		if (is_empty_text(l->value) && kmd_str_eqz(kmd_json_plain(l->key), "market_id"))
+			continue;
 		fault = sink_text_jsonb(l->key, arena);
 		if (!fault)
 			fault = add_member(out, kmd_json_raw(l->key), l->value, arena);

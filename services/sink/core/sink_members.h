@@ -44,8 +44,8 @@ void sink_members_bind(struct sink_members *m, const struct sink_member *known, 
 /** Fills the columns that are still NULL. NONE, or the reason for a dead letter. */
 enum sink_fault sink_members_fill(struct sink_members *m, struct sink_row *row, struct kmd_arena *arena);
 /**
- * Appends `"name":value` of what no column of @row tells, a comma in front of all but the first in @out. A member of
- * kind UUID that is "" is left out. NONE; BAD_TEXT or BAD_NUMBER where jsonb cannot hold it.
+ * Appends `"name":value` of what no column of @row tells, a comma in front of all but the first in @out. A
+ * market_id of "" is left out. NONE; BAD_TEXT or BAD_NUMBER where jsonb cannot hold it.
  */
 enum sink_fault sink_members_rest(
     const struct sink_members *m, const struct sink_row *row, struct kmd_arena *arena, struct kmd_buf *out);

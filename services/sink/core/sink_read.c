@@ -71,13 +71,16 @@ static struct sink_reading read_decimal(struct kmd_json_val v)
 	return text.p && kmd_dec_parse(text, &d) == 0 ? of_str(text) : status(SINK_READ_BAD);
 }
 
+/* NONE where the two digits more are too many. */
 static struct kmd_str dollars(const struct kmd_dec *cents, struct kmd_arena *arena)
 {
 	struct kmd_buf b = {0};
-	struct kmd_str copy;
+	struct kmd_dec d;
+	struct kmd_str copy = KMD_STR_NONE;
 
 	kmd_dec_cents_to_dollars(&b, cents);
-	copy = kmd_arena_dup(arena, kmd_buf_str(&b));
+	if (kmd_dec_parse(kmd_buf_str(&b), &d) == 0)
+		copy = kmd_arena_dup(arena, kmd_buf_str(&b));
 	kmd_buf_fini(&b);
 	return copy;
 }
@@ -85,12 +88,16 @@ static struct kmd_str dollars(const struct kmd_dec *cents, struct kmd_arena *are
 static struct sink_reading read_cents(struct kmd_json_val v, struct kmd_arena *arena)
 {
 	struct kmd_dec d;
+	struct kmd_str amount;
 
+	if (!kmd_json_is(v, KMD_JSON_NUMBER) && !kmd_json_is(v, KMD_JSON_STRING))
+		return status(SINK_READ_FOREIGN);
 	if (kmd_dec_parse(kmd_json_decimal(v), &d) < 0)
-		return status(kmd_json_is(v, KMD_JSON_NUMBER) ? SINK_READ_BAD : SINK_READ_FOREIGN);
+		return status(SINK_READ_BAD);
 	if (d.frac.n > 0 && !kmd_json_is(v, KMD_JSON_NUMBER))
 		return status(SINK_READ_FOREIGN);
-	return of_str(dollars(&d, arena));
+	amount = dollars(&d, arena);
+	return amount.p ? of_str(amount) : status(SINK_READ_BAD);
 }
 
 static struct sink_reading of_time(int64_t us, int64_t unit_us)

@@ -54,6 +54,11 @@ static void amounts_keep_their_digits(void **state)
 	assert_int_equal(get(d, SINK_K_CENTS, "\"4.8368\"").status, SINK_READ_FOREIGN);
 	assert_int_equal(get(d, SINK_K_CENTS, "{\"price\":1}").status, SINK_READ_FOREIGN);
 	assert_int_equal(get(d, SINK_K_CENTS, "1e1").status, SINK_READ_BAD);
+	assert_int_equal(get(d, SINK_K_CENTS, "\"cheap\"").status, SINK_READ_BAD);
+	/* as dollars it has more digits than an amount may have */
+	assert_int_equal(
+	    get(d, SINK_K_CENTS, "0.123456789012345678901234567890123456789012345678901234567890123").status,
+	    SINK_READ_BAD);
 }
 
 static void times_keep_their_precision(void **state)
