@@ -180,18 +180,27 @@ void ingest_books_add_failed(
 
 		if (k->state != INGEST_BOOK_ADDING)
 			continue;
-		if (!k->fresh) { /* its snapshot came: it was added, only the answer was lost */
-			set_state(b, k, INGEST_BOOK_HELD);
-			if (k->suspect)
-				move(b, k, INGEST_BOOKS_SNAPSHOT);
-			settle(b, k);
-			continue;
-		}
 		set_state(b, k, INGEST_BOOK_IDLE);
 		if (alone && k->wanted)
 			wait_longer(b, k, now);
 		else
 			settle(b, k);
+	}
+}
+
+void ingest_books_add_unanswered(struct ingest_books *b, struct ingest_book **books, size_t n, struct kmd_mono now)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct ingest_book *k = books[i];
+
+		if (k->state != INGEST_BOOK_ADDING || k->fresh) {
+			ingest_books_add_failed(b, &books[i], 1, false, now);
+			continue;
+		}
+		set_state(b, k, INGEST_BOOK_HELD);
+		if (k->suspect)
+			move(b, k, INGEST_BOOKS_SNAPSHOT);
+		settle(b, k);
 	}
 }
 

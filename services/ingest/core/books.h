@@ -68,8 +68,8 @@ void ingest_books_fini(struct ingest_books *b);
 void ingest_books_want(struct ingest_books *b, struct kmd_str ticker, bool wanted);
 /**
  * Takes up to @max books whose tickers sum up to at most @max_bytes (one at least) off ADD, DELETE or SNAPSHOT into
- * @ret. Those of ADD and DELETE must come back by _added, _add_failed, _deleted, _delete_failed or _lost; they live
- * until then.
+ * @ret. Those of ADD and DELETE must come back by _added, _add_failed, _add_unanswered, _deleted, _delete_failed or
+ * _lost; they live until then.
  */
 size_t ingest_books_take(struct ingest_books *b, enum ingest_book_queue queue, size_t max, size_t max_bytes,
     struct kmd_mono now, struct ingest_book **ret);
@@ -77,6 +77,8 @@ void ingest_books_added(struct ingest_books *b, struct ingest_book **books, size
 /** @alone: the fault is this market's own, it waits longer and longer; else they are taken again next. */
 void ingest_books_add_failed(
     struct ingest_books *b, struct ingest_book **books, size_t n, bool alone, struct kmd_mono now);
+/** No answer to an add came (not to the first, the subscribe): what has had its snapshot since is held all the same. */
+void ingest_books_add_unanswered(struct ingest_books *b, struct ingest_book **books, size_t n, struct kmd_mono now);
 void ingest_books_deleted(struct ingest_books *b, struct ingest_book **books, size_t n);
 void ingest_books_delete_failed(struct ingest_books *b, struct ingest_book **books, size_t n);
 /** A snapshot came. */

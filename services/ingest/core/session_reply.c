@@ -87,6 +87,8 @@ void ingest_session_give_back(struct ingest_session *s, struct ingest_pending *p
 
 	if (p->kind == INGEST_CMD_DELETE)
 		ingest_books_delete_failed(&s->books, p->books, p->books_count);
+	else if (p->kind == INGEST_CMD_ADD)
+		ingest_books_add_unanswered(&s->books, p->books, p->books_count, now);
 	else
 		ingest_books_add_failed(&s->books, p->books, p->books_count, false, now);
 	if (p->kind == INGEST_CMD_SUBSCRIBE && sub->state == INGEST_SUB_ASKED)

@@ -168,6 +168,20 @@ static void an_unanswered_command_is_repeated_and_at_last_given_up(void **state)
 	    "close no_reply\n{\"id\":4,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"trade\"]}}\n");
 }
 
+/* Its snapshots come, its `subscribed` never does: without the sid nothing can be done with the books, so it is
+ * repeated. */
+static void an_unanswered_subscribe_to_books_is_repeated(void **state)
+{
+	(void)state;
+	start(BOOK_ONLY);
+	want("A", true);
+	tick(0);
+	hear_snapshot(5, 1, "A");
+	assert_string_equal(tick(INGEST_COMMAND_TIMEOUT_NS),
+	    "{\"id\":2,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"orderbook_delta\"],\"use_yes_price\":false,"
+	    "\"skip_ticker_ack\":true,\"market_tickers\":[\"A\"]}}\n");
+}
+
 static void a_late_answer_counts_and_the_repetition_s_is_harmless(void **state)
 {
 	(void)state;
@@ -455,6 +469,7 @@ int main(void)
 	    T(each_channel_is_asked_for_once),
 	    T(answers_may_come_in_any_order),
 	    T(an_unanswered_command_is_repeated_and_at_last_given_up),
+	    T(an_unanswered_subscribe_to_books_is_repeated),
 	    T(a_late_answer_counts_and_the_repetition_s_is_harmless),
 	    T(ok_instead_of_subscribed_names_the_sid_that_is_held),
 	    T(subscribed_without_msg_learns_its_sid_from_data),
