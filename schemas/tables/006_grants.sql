@@ -14,8 +14,9 @@ $$;
 GRANT INSERT ON kalshi.trades, kalshi.orderbook_snapshots, kalshi.orderbook_deltas, kalshi.tickers, kalshi.lifecycle_events,
 	kalshi.control_frames, kalshi.other_frames, kalshi.feed_events, kalshi.dead_letters, kalshi.settlement_revisions TO kmd_writer;
 GRANT SELECT (trade_id, trade_date, kafka_partition) ON kalshi.trades TO kmd_writer;
-GRANT SELECT, INSERT, UPDATE ON kalshi.settlements, kalshi.markets, kalshi.events, kalshi.series, kalshi.sink_offsets,
-	kalshi.platform TO kmd_writer;
+GRANT SELECT, INSERT, UPDATE ON kalshi.settlements, kalshi.markets, kalshi.events, kalshi.series, kalshi.sink_offsets
+	TO kmd_writer;
+GRANT SELECT, INSERT ON kalshi.platform TO kmd_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON kalshi.sink_lineages TO kmd_writer;
 GRANT SELECT ON kalshi.schema_version, kalshi.partitioned TO kmd_writer;
 

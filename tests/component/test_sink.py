@@ -208,6 +208,23 @@ def test_settlements_keep_every_revision_and_the_latest(bench: Bench) -> None:
     assert bench.one("SELECT max(revision) FROM kalshi.settlement_revisions") == 5, "the first again is late, and another outcome"
 
 
+def test_a_market_that_comes_in_several_partitions_is_numbered_once(bench: Bench) -> None:
+    """As after the number of partitions was raised: each of two writers has some of its records."""
+    bench.topic("settlements", 3)
+    outcomes = [(i, j) for i in range(1000) for j in range(3)]
+    random.Random(7).shuffle(outcomes)
+    records = []
+    for i, j in outcomes:
+        made = settlement("determined", f"2026-11-22T10:00:0{j}Z", market_ticker=f"KX-{i}", result=str(j))
+        records.append(Outgoing(made.value, made.key, made.headers, j))
+    bench.produce("settlements", records)
+    bench.start(KMD_SINK_BATCH_ROWS="50")
+    bench.wait_done("settlements")
+    numbers = "SELECT market_ticker, array_agg(revision ORDER BY revision) AS numbers FROM kalshi.settlement_revisions GROUP BY 1"
+    assert bench.query(f"SELECT DISTINCT numbers FROM ({numbers}) AS n") == [([1, 2, 3],)]
+    assert bench.query("SELECT DISTINCT result FROM kalshi.settlements") == [("2",)], "the one known last"
+
+
 def test_listings_keep_what_is_newest(bench: Bench) -> None:
     for topic in ("markets", "events", "series"):
         bench.topic(topic)
@@ -284,6 +301,15 @@ def test_metrics_start_at_zero_and_readiness_names_what_is_missing(bench: Bench)
     bench.migrate()
     one.wait_ready()
     assert http.get(one.url("/readyz"))[0] == 200
+
+
+def test_a_receipt_that_is_to_come_does_not_complete_everything(bench: Bench) -> None:
+    bench.topic("tickers")
+    bench.produce("tickers", [frame("ticker", {"market_ticker": "KXA"}, 1, recv_ns=str(2**63 - 1)), frame("ticker", {"market_ticker": "KXA"}, 2)])
+    bench.start()
+    bench.wait_done("tickers")
+    assert bench.dead("tickers") == {0: "time_out_of_range"}
+    assert bench.one("SELECT max(at) < now() FROM kalshi.complete_until")
 
 
 def test_latency_lag_and_the_group_s_offsets_are_told(bench: Bench) -> None:

@@ -149,7 +149,9 @@ static int write_listing(struct writer *w, enum sink_table t, struct kmd_err *er
 
 	if (w->batch.stream_rows[t] == 0)
 		return 0;
-	rc = read_ages(w, t, &known, err);
+	rc = tables_take_turns(w, t, err);
+	if (rc == 0)
+		rc = read_ages(w, t, &known, err);
 	if (rc == 0) {
 		choose(w, t, &known);
 		stream_winners(w, t, &known, &stream);

@@ -199,8 +199,10 @@ static int store_numbers(struct writer *w, const struct markets *m, struct kmd_e
 
 static int write_settlements(struct writer *w, struct markets *m, struct kmd_err *err)
 {
-	int rc = read_known(w, m, err);
+	int rc = tables_take_turns(w, SINK_T_REVISIONS, err);
 
+	if (rc == 0)
+		rc = read_known(w, m, err);
 	if (rc < 0)
 		return rc;
 	sink_encode_head(&m->revisions);

@@ -67,6 +67,14 @@ int tables_temporary(struct writer *w, enum sink_table t, const char *name, stru
 	return db_do(&w->db, w->sql.p, err);
 }
 
+int tables_take_turns(struct writer *w, enum sink_table t, struct kmd_err *err)
+{
+	const char *const params[] = {sink_tables[t].name};
+
+	return db_exec(
+	    &w->db, "SELECT pg_advisory_xact_lock(hashtext('kalshi.keyed'), hashtext($1))", params, 1, NULL, err);
+}
+
 static int copy(struct writer *w, enum sink_table t, const char *target, struct kmd_err *err)
 {
 	return tables_send(w, t, target, &w->batch.stream[t], err);

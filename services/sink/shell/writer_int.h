@@ -110,6 +110,11 @@ int tables_send(struct writer *w, enum sink_table t, const char *target, const s
     struct kmd_err *err) KMD_MUST_CHECK;
 /** A temporary table with the columns of @t, emptied at commit. */
 int tables_temporary(struct writer *w, enum sink_table t, const char *name, struct kmd_err *err) KMD_MUST_CHECK;
+/**
+ * Inside the transaction: nobody else compares records with what is in @t until its end. Rows that are not there yet
+ * cannot be locked, and one key may come in two partitions, as after their number was raised.
+ */
+int tables_take_turns(struct writer *w, enum sink_table t, struct kmd_err *err) KMD_MUST_CHECK;
 /** Inside the transaction: COPY of frames and dead letters; trades past their repetitions. */
 int tables_copy(struct writer *w, struct kmd_err *err) KMD_MUST_CHECK;
 /** Inside the transaction: markets, events and series that are newer than what is there. */
