@@ -128,10 +128,10 @@ void ingest_dead_feed(struct ingest_dead *d, const struct kmd_feed_record *r, bo
 		l->closed = true;
 	if (r->kind == KMD_FEED_subscribed)
 		learn_subscribed(l, r);
-	/* What a mark or an `alive` was written at says nothing: frames of then may still have waited to be looked at.
-	 */
-	if (l->at_ns == 0 || r->kind == KMD_FEED_opened || r->kind == KMD_FEED_subscribed)
+	if (r->kind == KMD_FEED_opened || r->kind == KMD_FEED_subscribed)
 		reach(l, 0, r->at_ns);
+	else if (r->at_ns > l->heard_ns)
+		l->heard_ns = r->at_ns;
 	if (is_mark && r->last_n.has)
 		reach(l, r->last_n.v, 0);
 	for (uint32_t i = 0; is_mark && i < r->sids_count; i++)
@@ -165,7 +165,7 @@ static void tell_sid(struct kmd_feed_sid *ret, const struct ingest_dead_sid *s)
 
 struct kmd_feed_record ingest_dead_closed(const struct ingest_dead_lineage *l, struct kmd_arena *arena)
 {
-	struct kmd_feed_record r = kmd_feed_make(KMD_FEED_closed, l->lineage, l->at_ns);
+	struct kmd_feed_record r = kmd_feed_make(KMD_FEED_closed, l->lineage, l->at_ns ? l->at_ns : l->heard_ns);
 
 	r.last_n = num(true, l->last_n);
 	r.shard = l->shard;

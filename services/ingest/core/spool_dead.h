@@ -22,7 +22,9 @@ struct ingest_dead_sid {
 };
 
 struct ingest_dead_lineage {
-	int64_t lineage, last_n, at_ns; /* at_ns: the last that it did */
+	int64_t lineage, last_n;
+	int64_t at_ns;    /* the last that it did; 0: not known */
+	int64_t heard_ns; /* it wrote something then: it may have been behind with what it received */
 	bool closed;
 	struct kmd_buf group, instance;
 	struct kmd_feed_num shard;
