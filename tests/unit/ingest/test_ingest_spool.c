@@ -69,9 +69,10 @@ static int segments(void)
 
 static struct ingest_spool *open_spool(int64_t max_bytes)
 {
-	static int64_t life = 1000;
+	static int64_t last_life = 1000;
+	const int64_t life = ++last_life;
 	const struct ingest_spool_conf conf = {
-	    .dir = dir, .max_bytes = max_bytes, .now = {++life}, .seed = (uint64_t)life};
+	    .dir = dir, .max_bytes = max_bytes, .now = {life}, .seed = (uint64_t)life};
 	struct ingest_spool *s = NULL;
 	struct kmd_err err = {0};
 
