@@ -96,14 +96,29 @@ static void check_tombstone(const struct enrich_published *p, const struct sink_
 	HOLDS(r->topic != KMD_TOPIC_MARKETS || !m || m->hash == 0);
 }
 
+/* When the market of the record was fetched, as far as is known; INT64_MIN: it is not. */
+static int64_t fetched_before(const struct enrich_published *p, const struct sink_record *r)
+{
+	const struct enrich_market *m = NULL;
+	struct kmd_arena arena = {0};
+	struct kmd_json doc = {0};
+
+	if (r->topic == KMD_TOPIC_MARKETS && r->value.p && kmd_json_parse(&doc, r->value) == 0)
+		m = enrich_published_market(p, kmd_json_text(kmd_json_get(kmd_json_root(&doc), "ticker"), &arena));
+	kmd_json_fini(&doc);
+	kmd_arena_fini(&arena);
+	return m ? m->fetched_ns : INT64_MIN;
+}
+
 static void apply(struct enrich_published *p, const struct sink_record *r)
 {
-	const int64_t settled_before = p->last_settled_ns;
+	const int64_t settled_before = p->last_settled_ns, fetched = fetched_before(p, r);
 
 	if (!is_ours(r->topic))
 		return;
 	enrich_published_apply(p, r->topic, r->key, r->value);
 	HOLDS(p->last_settled_ns >= settled_before);
+	HOLDS(fetched_before(p, r) >= fetched);
 	if (r->value.p)
 		check_applied(p, r);
 	else

@@ -5,6 +5,8 @@
  * bytes. A first line "raw" instead: what follows is the body of one record, given a checksum that is right.
  *
  * - A record that is whole reads back as it was written; written again it has the same bytes.
+ * - A record whose length and checksum stand as written and whose body does not is never taken for whole; one that is
+ *   cut off is told to be short.
  * - Every record before the damage is found, reading ends, and nothing that is found reaches over the end.
  * - Whatever body has a right checksum is a record within its bytes or damage.
  * - The head of a segment reads back, and no changed one is taken for it; a name gives its number.
@@ -22,7 +24,7 @@ struct spool {
 	struct ingest_spool_record written[RECORDS_MAX];
 	size_t begin[RECORDS_MAX + 1]; /* where each begins, and the end */
 	size_t count;
-	struct kmd_buf bytes;
+	struct kmd_buf bytes, intact;
 	size_t damage; /* the first byte that may differ from what was written */
 	struct ingest_dead dead;
 };
@@ -140,10 +142,14 @@ static size_t read_one(struct spool *s, struct kmd_str all, size_t at, size_t *f
 {
 	const struct kmd_str rest = {all.p + at, all.n - at};
 	struct ingest_spool_record r;
-	size_t size = 0, i;
+	const size_t i = index_of(s, at);
+	const bool head_stands = i < s->count && rest.n >= INGEST_SPOOL_RECORD_HEAD_BYTES &&
+				 memcmp(rest.p, s->intact.p + at, INGEST_SPOOL_RECORD_HEAD_BYTES) == 0;
+	size_t size = 0;
 	const enum ingest_spool_found what = ingest_spool_decode(rest, SALT, &r, &size);
 
 	HOLDS(size >= INGEST_SPOOL_RECORD_HEAD_BYTES);
+	HOLDS(!head_stands || rest.n >= s->begin[i + 1] - at || what == INGEST_SPOOL_SHORT);
 	if (what != INGEST_SPOOL_WHOLE) {
 		HOLDS(what == INGEST_SPOOL_DAMAGED || size > rest.n);
 		ingest_dead_damage(&s->dead);
@@ -152,7 +158,8 @@ static size_t read_one(struct spool *s, struct kmd_str all, size_t at, size_t *f
 	HOLDS(size <= rest.n);
 	check_views(&r, (struct kmd_str){rest.p, size});
 	bury(&s->dead, &r);
-	i = index_of(s, at);
+	if (head_stands)
+		HOLDS(memcmp(rest.p, s->intact.p + at, size) == 0);
 	if (i < s->count && at + size <= s->damage) {
 		check_same(&s->written[i], &r);
 		check_again(&r, (struct kmd_str){rest.p, size});
@@ -233,6 +240,7 @@ static void check_spool(struct kmd_str line, struct kmd_str rest)
 
 	while (rest.n > 0 && s.count < RECORDS_MAX)
 		write_record(&s, record_take(&rest));
+	kmd_buf_add_str(&s.intact, kmd_buf_str(&s.bytes));
 	damage(&s, line);
 	read_all(&s);
 	for (size_t i = 0; i < s.dead.count; i++)
@@ -241,6 +249,7 @@ static void check_spool(struct kmd_str line, struct kmd_str rest)
 	for (size_t i = 0; i < s.count; i++)
 		record_free(&s.of[i]);
 	kmd_buf_fini(&s.bytes);
+	kmd_buf_fini(&s.intact);
 }
 
 static void check_body(struct kmd_str body)
@@ -278,7 +287,7 @@ static void check_head(struct kmd_str text)
 	int rc;
 
 	memcpy(&h.number, text.p, text.n < 8 ? text.n : 8);
-	h.life = (int64_t)h.number;
+	h.life = (int64_t)~h.number;
 	ingest_spool_head_encode(&h, &b);
 	HOLDS(b.n == INGEST_SPOOL_HEAD_BYTES && ingest_spool_head_decode(kmd_buf_str(&b), &again) == 0);
 	HOLDS(again.salt == h.salt && again.number == h.number && again.life == h.life);
