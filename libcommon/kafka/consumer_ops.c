@@ -84,6 +84,21 @@ int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int
 	return 0;
 }
 
+bool kmd_consumer_ends(struct kmd_consumer *c, struct kmd_tp *tps, size_t n, int timeout_ms)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
+
+	for (size_t i = 0; i < n; i++)
+		tps[i].offset = RD_KAFKA_OFFSET_END; /* as a point in time it means the end */
+	list = consumer_list(c, tps, n);
+	code = rd_kafka_offsets_for_times(c->rk, list, timeout_ms);
+	for (int i = 0; i < list->cnt; i++)
+		tps[i].offset = list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR ? list->elems[i].offset : -1;
+	rd_kafka_topic_partition_list_destroy(list);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 int kmd_consumer_cached_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high)
 {
 	char name[KAFKA_NAME_MAX];

@@ -28,22 +28,6 @@ void reader_close(struct kmd_consumer *c)
 			rd_kafka_topic_destroy(c->topics[t].rkt);
 }
 
-/* Asks where the partitions end, into .offset; those that cannot be told get -1. False: nobody answered. */
-static bool ask_ends(struct kmd_consumer *c, struct kmd_tp *tps, size_t n, int timeout_ms)
-{
-	rd_kafka_topic_partition_list_t *list;
-	rd_kafka_resp_err_t code;
-
-	for (size_t i = 0; i < n; i++)
-		tps[i].offset = RD_KAFKA_OFFSET_END; /* as a point in time it means the end */
-	list = consumer_list(c, tps, n);
-	code = rd_kafka_offsets_for_times(c->rk, list, timeout_ms);
-	for (int i = 0; i < list->cnt; i++)
-		tps[i].offset = list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR ? list->elems[i].offset : -1;
-	rd_kafka_topic_partition_list_destroy(list);
-	return code == RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
 /* Where a new partition is read from: what was not there when the reader started is read whole. */
 static int64_t start_of(const struct kmd_consumer *c, const struct kmd_tp *tp)
 {
@@ -116,7 +100,7 @@ static bool take_in(struct kmd_consumer *c, const struct rd_kafka_metadata *md)
 	}
 	c->looked = true;
 	if (n > 0)
-		good = ask_ends(c, tps, n, ENDS_MS) && begin_reading(c, tps, n);
+		good = kmd_consumer_ends(c, tps, n, ENDS_MS) && begin_reading(c, tps, n);
 	free(tps);
 	return good && missing == 0;
 }
@@ -182,7 +166,7 @@ int kmd_consumer_mark(struct kmd_consumer *c, int timeout_ms, struct kmd_err *er
 	if (!c->complete)
 		return kmd_err_set(err, KMD_EAGAIN, "not all topics are being read yet");
 	tps = all_assigned(c, &n);
-	if (n > 0 && !ask_ends(c, tps, n, timeout_ms))
+	if (n > 0 && !kmd_consumer_ends(c, tps, n, timeout_ms))
 		rc = kmd_err_set(err, KMD_EAGAIN, "the broker does not tell where its topics end");
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		if (tps[i].offset < 0)

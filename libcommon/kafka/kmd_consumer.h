@@ -89,6 +89,11 @@ int kmd_consumer_commit(
 /** Low and high watermark as the broker says (blocks up to @timeout_ms), or KMD_EAGAIN. */
 int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int timeout_ms, int64_t *ret_low,
     int64_t *ret_high, struct kmd_err *err) KMD_MUST_CHECK;
+/**
+ * Asks where the partitions end, all at once, into .offset; those that cannot be told get -1. Blocks up to @timeout_ms.
+ * False: nobody answered.
+ */
+bool kmd_consumer_ends(struct kmd_consumer *c, struct kmd_tp *tps, size_t n, int timeout_ms);
 /** The last watermarks that came with fetches; KMD_EAGAIN if none yet. Never blocks. */
 int kmd_consumer_cached_watermarks(
     struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high) KMD_MUST_CHECK;

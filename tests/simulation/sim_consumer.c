@@ -423,6 +423,19 @@ int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int
 	return 0;
 }
 
+bool kmd_consumer_ends(struct kmd_consumer *c, struct kmd_tp *tps, size_t n, int timeout_ms)
+{
+	proc_point();
+	if (!broker_is_up()) {
+		coro_sleep(sim->now_ns + timeout_ms * SIM_MS, c);
+		return false;
+	}
+	coro_sleep(sim->now_ns + sim_between(SIM_MS, 10 * SIM_MS), c);
+	for (size_t i = 0; i < n; i++)
+		tps[i].offset = (int64_t)broker_log(tps[i].topic, tps[i].partition)->count;
+	return true;
+}
+
 int kmd_consumer_cached_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high)
 {
 	(void)c;

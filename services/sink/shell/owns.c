@@ -12,6 +12,10 @@
 #define UNASKED_NS (3 * KMD_NS_PER_S)
 #define FENCED_RETRY_NS (2 * KMD_NS_PER_S)
 #define STOPPED_RETRY_NS (5 * KMD_NS_PER_S)
+/* Where paused partitions end is asked so often, for so many, and waited for so long. */
+#define ENDS_EVERY_NS (5 * KMD_NS_PER_S)
+#define ENDS_MAX 1024
+#define ENDS_MS 500
 
 struct own *own_find(struct owns *o, enum kmd_topic t, int32_t partition)
 {
@@ -158,11 +162,33 @@ static int64_t lag_of(struct owns *o, const struct own *own, enum kmd_topic t, i
 	next = atomic_load(&own->part->stored_next);
 	if (kmd_consumer_cached_watermarks(o->consumer, &tp, &low, &high) < 0)
 		high = own->part->high;
+	if (own->end > high)
+		high = own->end;
 	return high > next ? high - next : 0;
 }
 
-void owns_measure(struct owns *o)
+/* Ends come with what is fetched, and of a paused partition nothing is: while Postgres is away its lag grows unseen. */
+static void ask_ends(struct owns *o)
 {
+	struct kmd_tp tps[ENDS_MAX];
+	size_t n = 0;
+
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
+		for (int32_t i = 0; i < o->count[t] && n < ENDS_MAX; i++)
+			if (o->of[t][i].assigned && o->of[t][i].paused == 1)
+				tps[n++] = (struct kmd_tp){.topic = (enum kmd_topic)t, .partition = i};
+	if (n == 0 || !kmd_consumer_ends(o->consumer, tps, n, ENDS_MS))
+		return;
+	for (size_t i = 0; i < n; i++)
+		own_find(o, tps[i].topic, tps[i].partition)->end = tps[i].offset;
+}
+
+void owns_measure(struct owns *o, struct kmd_mono now)
+{
+	if (now.ns >= o->ends.ns && kmd_consumer_connected(o->consumer, NULL)) {
+		o->ends.ns = now.ns + ENDS_EVERY_NS;
+		ask_ends(o);
+	}
 	for (int t = 0; t < KMD_TOPIC_COUNT; t++) {
 		int64_t lag = 0;
 

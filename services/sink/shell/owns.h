@@ -23,6 +23,7 @@ struct own {
 	struct kmd_mono asked; /* when the group last asked for its start */
 	struct kmd_mono retry; /* when to claim a halted one anew */
 	int64_t hinted;        /* offset last committed to Kafka */
+	int64_t end;           /* where the partition ended when it was asked, for the lag of one that is not read */
 };
 
 struct owns {
@@ -35,8 +36,9 @@ struct owns {
 	size_t writers_count;
 	struct own *of[KMD_TOPIC_COUNT]; /* by partition */
 	int32_t count[KMD_TOPIC_COUNT];
-	bool closing;   /* the writers are gone: revoked partitions are nobody's business */
-	size_t stopped; /* partitions that wait for --accept-topic */
+	struct kmd_mono ends; /* when to ask next where partitions end that are paused */
+	bool closing;         /* the writers are gone: revoked partitions are nobody's business */
+	size_t stopped;       /* partitions that wait for --accept-topic */
 	char stopped_why[200];
 };
 
@@ -46,8 +48,8 @@ extern const struct kmd_rebalance_ops owns_rebalance; /* ctx: struct owns */
 void owns_dispatch(struct owns *o, struct kmd_record **records, int n);
 /** Pauses, resumes, claims anew: what changed since the last turn. */
 void owns_turn(struct owns *o, struct kmd_mono now);
-/** Sets the lag of each topic. */
-void owns_measure(struct owns *o);
+/** Sets the lag of each topic; asks the broker where paused partitions end now. */
+void owns_measure(struct owns *o, struct kmd_mono now);
 /** Commits what is stored as the group's offsets. */
 void owns_hint(struct owns *o, bool sync);
 void owns_fini(struct owns *o);

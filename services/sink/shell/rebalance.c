@@ -50,6 +50,7 @@ void own_claim(struct owns *o, struct own *own, enum kmd_topic t, int32_t partit
 	own->part = p;
 	own->writer = least_busy(o);
 	own->hinted = -1;
+	own->end = 0;
 	o->writer_parts[own->writer]++;
 	part_ref(p);
 	push_one(o, own, QUEUE_CLAIM);

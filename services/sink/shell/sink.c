@@ -76,7 +76,7 @@ static void look(struct sink *s, struct kmd_mono now)
 	if (!s->owns.consumer || now.ns < s->measure.ns)
 		return;
 	s->measure.ns = now.ns + MEASURE_NS;
-	owns_measure(&s->owns);
+	owns_measure(&s->owns, now);
 	owns_hint(&s->owns, false);
 }
 
