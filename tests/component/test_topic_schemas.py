@@ -77,7 +77,8 @@ def test_the_document_names_every_type_of_frame() -> None:
 def test_the_readme_names_every_topic_and_table() -> None:
     readme = source("schemas/README.md")
     sql = "".join(path.read_text(encoding="utf-8") for path in sorted((TOP / "schemas" / "tables").glob("*.sql")))
-    topics, tables = readme.split("## Tables")
+    topics, tables = readme.split("\n## Tables\n")
+    tables = tables.partition("\n### ")[0]
     assert re.findall(r"^\| `(\w+)` \| ", topics, re.M)[: len(schemas.contract().topics)] == list(schemas.contract().topics)
     made = set(re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?kalshi\.(\w+)", sql))
     assert set(re.findall(r"^\| `(\w+)` \| ", tables, re.M)) == made
