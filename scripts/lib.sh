@@ -27,8 +27,9 @@ summary() {
 compile() {
     local preset=$1
     shift
-    cmake --preset "$preset" --log-level=WARNING >/dev/null
-    cmake --build --preset "$preset" ${1:+--target "$@"} -- $([ -t 1 ] || echo --quiet)
+    # A stage is called in a condition, where set -e does not hold.
+    cmake --preset "$preset" --log-level=WARNING >/dev/null || return
+    cmake --build --preset "$preset" ${1:+--target "$@"} -- $([ -t 1 ] || echo --quiet) || return
     mkdir -p build/bin
     ln -sfn ../../scripts/kmd-sim build/bin/kmd-sim
 }
