@@ -116,6 +116,8 @@ class Exchange:
     def _list_markets(self, request: Request) -> Answer:
         words = {"open": "active", "unopened": "initialized", "paused": "inactive", "settled": "finalized"}
         found = [m for m in self.markets.values() if m["status"] == words.get(request.query.get("status", ""), "?")]
+        since = int(request.query.get("min_settled_ts", 0))
+        found = [m for m in found if _seconds(m.get("settlement_ts") or "9999-01-01T00:00:00Z") >= since]
         if request.query.get("mve_filter") == "exclude":
             found = [m for m in found if not m["ticker"].startswith("KXMVE")]
         return self._page(request, "markets", found)

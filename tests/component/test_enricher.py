@@ -90,8 +90,10 @@ def test_empty_result_is_asked_for_until_it_is_there(bench: Bench) -> None:
 
 
 def test_settled_without_settlement_ts_is_asked_once_more(bench: Bench) -> None:
-    bench.exchange.add(M, E, S, **settled(settled_at=None))
+    bench.exchange.add(M, E, S)
     bench.start()
+    bench.wait("markets", M)
+    bench.exchange.markets[M] |= settled(settled_at=None)
     bench.frame(is_settled(M))
     (record,) = bench.wait("settlements", M)
     assert record["trigger"] == "settled" and record["settled_at"] is None and record["determined_at"] is None

@@ -71,6 +71,50 @@ def test_settlement_without_frames_is_reconciled_once(bench: Bench) -> None:
     assert len(bench.records("settlements")) == 1
 
 
+def test_frames_of_today_do_not_hide_what_was_missed_before(bench: Bench) -> None:
+    bench.exchange.add("KXRAIN-OLD", E, S, **settled(settled_at=ago(3 * 3600)))
+    bench.start()
+    bench.wait("settlements", "KXRAIN-OLD")
+    bench.stop()
+    bench.exchange.add(M, E, S, **settled(settled_at=ago(2 * 3600)))
+    new = [f"{E}-T{n}" for n in range(20)]
+    for ticker in new:
+        bench.exchange.add(ticker, E, S, **settled(settled_at=ago(60)))
+    bench.frames(is_settled(ticker) for ticker in new)
+    bench.exchange.rule("/events", lambda _r, n: (500, {}) if n < 6 else None)  # the walk begins when the frames are done
+    bench.start()
+    assert bench.wait("settlements", M)[0]["trigger"] == "reconcile"
+
+
+def test_market_that_no_list_shows_any_more_is_looked_up(bench: Bench) -> None:
+    """Archived, or determined while its frame was lost."""
+    bench.exchange.add(M, E, S)
+    bench.exchange.add(M + "B", E, S)
+    bench.start()
+    bench.wait("markets", None, 2)
+    bench.stop()
+    bench.exchange.historical[M] = bench.exchange.markets.pop(M) | settled(settled_at=ago(90 * 86400))
+    bench.exchange.markets[M + "B"] |= determined("0.2500", "scalar")
+    bench.start(KMD_ENRICHER_LIST_EVERY="1s")
+    one, two = bench.wait("settlements", M)[0], bench.wait("settlements", M + "B")[0]
+    assert (one["trigger"], one["status"], one["series_ticker"]) == ("reconcile", "finalized", S)
+    assert (two["trigger"], two["status"], two["result"]) == ("reconcile", "determined", "scalar")
+    assert bench.wait("markets", M, 2)[-1]["body"]["status"] == "finalized"
+    walks = len(bench.exchange.asked("/events"))
+    wait_until("two more walks", lambda: len(bench.exchange.asked("/events")) >= walks + 4)
+    assert len(bench.records("settlements")) == 2
+    assert len(bench.exchange.asked(f"/markets/{M}")) == 1 and len(bench.exchange.asked(f"/markets/{M}B")) == 1
+
+
+def test_settled_market_without_its_time_is_reconciled_once(bench: Bench) -> None:
+    bench.exchange.add(M, E, S, **settled(settled_at=None))
+    bench.start(KMD_ENRICHER_LIST_EVERY="1s")
+    assert bench.wait("settlements", M)[0]["settled_at"] is None
+    walks = len(bench.exchange.asked("/events"))
+    wait_until("two more walks", lambda: len(bench.exchange.asked("/events")) >= walks + 4)
+    assert len(bench.records("settlements")) == 1
+
+
 def test_reconciliation_corrects_and_keeps_the_determination(bench: Bench) -> None:
     bench.exchange.add(M, E, S, **determined())
     bench.start(KMD_ENRICHER_LIST_EVERY="1s")

@@ -127,11 +127,12 @@ static void check_cursor(struct kmd_json_val root, struct kmd_arena *arena)
 {
 	const struct kmd_str cursor = kmd_json_text(kmd_json_get(root, "cursor"), arena);
 	struct enrich_pager p = {0};
+	bool cut;
 
-	HOLDS(enrich_pager_next(&p, root, arena) == (cursor.n > 0));
+	HOLDS(enrich_pager_next(&p, root, arena, &cut) == (cursor.n > 0));
 	HOLDS(kmd_str_eq(kmd_buf_str(&p.cursor), cursor));
 	/* the same cursor again would never end */
-	HOLDS(!enrich_pager_next(&p, root, arena));
+	HOLDS(!enrich_pager_next(&p, root, arena, &cut));
 	HOLDS(p.cursor.n == 0 && p.pages == 0);
 	enrich_pager_fini(&p);
 }

@@ -32,12 +32,13 @@ bool enrich_listing_is_markets(enum enrich_list_step step)
 	return lists[step].markets;
 }
 
-bool enrich_pager_next(struct enrich_pager *p, struct kmd_json_val page, struct kmd_arena *arena)
+bool enrich_pager_next(struct enrich_pager *p, struct kmd_json_val page, struct kmd_arena *arena, bool *ret_cut)
 {
 	struct kmd_str cursor = kmd_json_text(kmd_json_get(page, "cursor"), arena);
 	bool stuck = kmd_str_eq(cursor, kmd_buf_str(&p->cursor));
 
-	if (cursor.n == 0 || stuck || ++p->pages >= ENRICH_PAGES_MAX) {
+	*ret_cut = cursor.n > 0 && (stuck || ++p->pages >= ENRICH_PAGES_MAX);
+	if (cursor.n == 0 || *ret_cut) {
 		enrich_pager_reset(p);
 		return false;
 	}
@@ -62,7 +63,8 @@ static void start(struct enrich_listing *l, enum enrich_list_step step, int64_t 
 	l->step = step;
 	l->started_ns = now_ns;
 	l->running = true;
-	l->too_young = false;
+	l->left_out = false;
+	l->cut = false;
 	enrich_pager_reset(&l->pager);
 }
 
@@ -78,11 +80,13 @@ void enrich_listing_begin(struct enrich_listing *l, int64_t now_ns, int64_t last
 		from_ns = hole_ns;
 	l->from_ns = from_ns > ENRICH_RECONCILE_MARGIN_NS ? from_ns - ENRICH_RECONCILE_MARGIN_NS : 0;
 	l->until_ns = now_ns;
+	l->sweep = l->reconciled_ns == 0 ? ENRICH_SWEEP_ALL : hole_ns ? ENRICH_SWEEP_UNDECIDED : ENRICH_SWEEP_LOST;
 	start(l, 0, now_ns);
 }
 
 void enrich_listing_repeat(struct enrich_listing *l, int64_t now_ns)
 {
+	l->sweep = ENRICH_SWEEP_NONE;
 	start(l, ENRICH_LIST_SETTLED, now_ns);
 }
 
@@ -92,6 +96,7 @@ bool enrich_listing_advance(struct enrich_listing *l)
 	if (++l->step < ENRICH_LIST_STEPS)
 		return true;
 	l->running = false;
-	l->reconciled_ns = l->until_ns;
+	if (!l->left_out && !l->cut)
+		l->reconciled_ns = l->until_ns;
 	return false;
 }

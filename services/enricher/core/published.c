@@ -225,6 +225,8 @@ bool enrich_published_market_changed(
 {
 	struct enrich_market *m = enrich_published_market(p, ticker);
 
+	if (m)
+		m->seen_ns = fetched_ns;
 	if (!m || m->hash != hash || (has_series && !m->has_series))
 		return true;
 	if (fetched_ns > m->fetched_ns)
@@ -312,6 +314,29 @@ size_t enrich_published_expired(
 		if (m->hash && m->finalized_ns && m->finalized_ns + ENRICH_TOMBSTONE_AFTER_NS < now_ns)
 			ret[n++] = kmd_arena_dup(arena, key);
 	}
+	return n;
+}
+
+static bool is_unseen(const struct enrich_market *m, enum enrich_sweep sweep, int64_t walk_ns)
+{
+	int64_t seen_ns = m->seen_ns > m->fetched_ns ? m->seen_ns : m->fetched_ns;
+
+	if (!m->hash || m->finalized_ns || seen_ns >= walk_ns || sweep == ENRICH_SWEEP_NONE)
+		return false;
+	return seen_ns < walk_ns - ENRICH_LOST_NS || sweep == ENRICH_SWEEP_ALL ||
+	       (sweep == ENRICH_SWEEP_UNDECIDED && !m->outcome);
+}
+
+size_t enrich_published_unseen(const struct enrich_published *p, enum enrich_sweep sweep, int64_t walk_ns,
+    struct kmd_arena *arena, struct kmd_str *ret, size_t max)
+{
+	struct kmd_str key;
+	void *value;
+	size_t n = 0;
+
+	for (size_t it = 0; n < max && kmd_map_next(&p->markets, &it, &key, &value);)
+		if (is_unseen(value, sweep, walk_ns))
+			ret[n++] = kmd_arena_dup(arena, key);
 	return n;
 }
 

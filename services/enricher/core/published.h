@@ -10,6 +10,7 @@
 #include "kmd_map.h"
 #include "kmd_settlement.h"
 #include "kmd_topic.h"
+#include "listing.h"
 
 /*
  * What our own topics hold: learnt from them at start, then from each record the broker acknowledged. It answers
@@ -30,6 +31,7 @@
 struct enrich_market {
 	uint64_t hash;         /* content of the record in `markets`; 0: none */
 	int64_t fetched_ns;    /* when that content was last seen at the exchange */
+	int64_t seen_ns;       /* when any content was: its record may still be on its way */
 	int64_t finalized_ns;  /* 0: not finalized */
 	int64_t determined_ns; /* the latest determination that a frame or a record told; 0: none */
 	int64_t recorded_ns;   /* the latest determination that a record triggered by `determined` told */
@@ -95,6 +97,10 @@ bool enrich_published_has_settlement(
 /** Up to @max tickers of market records that are due for deletion at @now_ns; text in @arena. Returns the count. */
 size_t enrich_published_expired(
     const struct enrich_published *p, int64_t now_ns, struct kmd_arena *arena, struct kmd_str *ret, size_t max);
+/** Up to @max tickers of market records that are not final and were not seen since @walk_ns, the beginning of a walk,
+ * as far as @sweep goes; text in @arena. Returns the count. */
+size_t enrich_published_unseen(const struct enrich_published *p, enum enrich_sweep sweep, int64_t walk_ns,
+    struct kmd_arena *arena, struct kmd_str *ret, size_t max);
 /** Forgets markets that have no record and no recent settlement, and events and series long not seen. */
 void enrich_published_prune(struct enrich_published *p);
 

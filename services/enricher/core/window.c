@@ -245,7 +245,6 @@ static void on_trade_subscribed(
 			enrich_causes_add(&add_window(w, l->id, r->from_recv_ns.v, stood_ns(r))->causes, c);
 	}
 	anchor(b, l, c, true);
-	bury_silent(w, l, r->at_ns);
 	resolve(w, b);
 }
 

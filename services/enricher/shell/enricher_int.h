@@ -124,6 +124,7 @@ struct enricher {
 	struct enrich_listing listing;
 	struct enrich_batch *listing_batch; /* of the walk under way */
 	struct kmd_mono full_due;           /* next walk through everything */
+	int64_t reconcile_from_ns;          /* greatest settled_at known when the lead came to us; 0: none */
 	unsigned deferrals;                 /* reconciliations in a row that had to leave something out */
 	bool leads, drains;
 	bool more;  /* records were left in a client: the next turn does not sleep */
@@ -210,6 +211,7 @@ enum enrich_need enrich_lookup_need(struct enricher *e, struct enrich_job *job);
 void enrich_lookup_absent(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a);
 
 /* walk.c */
+void enrich_walk_lead(struct enricher *e); /* the lead came to us */
 void enrich_walk_due(struct enricher *e, int64_t delay_ns, bool full);
 bool enrich_walk_begin(struct enricher *e); /* before its call; begins a walk if none is under way */
 void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns);

@@ -151,6 +151,22 @@ static unsigned settles(struct enricher *e, struct enrich_job *job, const struct
 	return answered;
 }
 
+/* A lookup for no frame is one of the walk's: what it finds settled is a reconciliation. */
+static bool reconcile(struct enricher *e, struct enrich_batch *b, const struct enrich_job *job,
+    struct kmd_settlement_data *d, int64_t received_ns)
+{
+	int64_t settled_ns;
+
+	if (job->causes.count > 0 || !e->leads || !kmd_settlement_is_complete(d))
+		return true;
+	if (kmd_time_parse(d->settled_at, &settled_ns) < 0)
+		settled_ns = 0;
+	if (settled_ns > e->wall.ns - ENRICH_RECONCILE_GRACE_NS ||
+	    !enrich_published_outcome_differs(&e->published, d, settled_ns))
+		return true;
+	return enrich_send_settlement(e, b, d, "reconcile", received_ns);
+}
+
 static void publish(struct enricher *e, struct enrich_job *job, struct kmd_json_val body, struct kmd_settlement_data *d,
     int64_t received_ns)
 {
@@ -158,7 +174,7 @@ static void publish(struct enricher *e, struct enrich_job *job, struct kmd_json_
 	struct enrich_batch *b = enrich_batch_open(e);
 
 	if ((triggers && !send_settlements(e, b, job, d, triggers, received_ns)) ||
-	    !enrich_send_market(e, b, body, received_ns)) {
+	    !reconcile(e, b, job, d, received_ns) || !enrich_send_market(e, b, body, received_ns)) {
 		enrich_batch_close(e, b);
 		enrich_fetch_retry(e, job, "the producer's queue is full");
 		return;

@@ -82,10 +82,13 @@ static bool drop_satisfied(struct enricher *e, struct enrich_job *job)
 
 enum enrich_need enrich_lookup_need(struct enricher *e, struct enrich_job *job)
 {
+	const struct enrich_market *m;
 	bool on_its_way;
 
-	if (job->causes.count == 0 && job->kind == ENRICH_JOB_MARKET)
-		return ENRICH_NEEDED;
+	if (job->causes.count == 0 && job->kind == ENRICH_JOB_MARKET) {
+		m = enrich_published_market(&e->published, job->key);
+		return m && m->seen_ns >= e->listing.started_ns ? ENRICH_NEEDLESS : ENRICH_NEEDED;
+	}
 	if (job->causes.count == 0)
 		return is_known(e, job->kind, job->key) ? ENRICH_NEEDLESS : ENRICH_NEEDED;
 	on_its_way = drop_satisfied(e, job);

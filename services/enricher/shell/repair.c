@@ -184,18 +184,22 @@ static void take_page(struct enricher *e, struct enrich_job *job, struct enrich_
     const struct enrich_answer *a, int64_t received_ns)
 {
 	struct kmd_json_val trades = kmd_json_get(a->root, "trades"), trade;
-	uint32_t n = 0;
+	bool more, cut;
 
 	if (!kmd_json_is(trades, KMD_JSON_ARRAY)) {
 		enrich_fetch_retry(e, job, "a page without trades");
 		return;
 	}
-	for (uint32_t it = 0; kmd_json_each(trades, &it, &trade); n++)
+	for (uint32_t it = 0; kmd_json_each(trades, &it, &trade);)
 		if (!send_trade(e, r, trade, received_ns)) {
 			enrich_fetch_retry(e, job, "the producer's queue is full");
 			return;
 		}
-	if (enrich_pager_next(&r->pager, a->root, &e->arena) && n > 0)
+	more = enrich_pager_next(&r->pager, a->root, &e->arena, &cut);
+	if (cut)
+		kmd_log(KMD_LOG_WARN, "trades_cut", "from", "%lld", (long long)r->window.from_s, "to", "%lld",
+		    (long long)r->window.to_s, NULL);
+	if (more)
 		enrich_sched_again(&e->sched, job, e->mono);
 	else
 		advance(e, job, r);

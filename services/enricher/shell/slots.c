@@ -52,7 +52,7 @@ static int on_assigned(void *ctx, struct kmd_tp *tps, size_t n)
 		s->committed = tps[i].offset;
 		if (is_lead(s->topic, s->partition)) {
 			e->leads = true;
-			enrich_walk_due(e, 0, true);
+			enrich_walk_lead(e);
 		}
 	}
 	e->flow_stale = true;

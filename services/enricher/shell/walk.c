@@ -6,7 +6,9 @@
 
 /* The leader's walk through the lists of the exchange: what changed is published, settlements are reconciled. */
 
-#define TOMBSTONES_MAX 1000 /* a walk */
+#define TOMBSTONES_MAX 10000 /* a walk */
+#define LOOKUPS_MAX 10000    /* of markets that no list shows, a walk */
+#define DEFERRALS_MAX 5      /* then a settlement is published without its series */
 #define WALK_KEY KMD_STR("")
 #define DEFER_BASE_NS (INT64_C(10) * 1000000000) /* until a reconciliation that left something out is repeated */
 
@@ -17,6 +19,16 @@ void enrich_walk_due(struct enricher *e, int64_t delay_ns, bool full)
 	if (full && (e->full_due.ns == 0 || due.ns < e->full_due.ns))
 		e->full_due = due;
 	enrich_sched_want(&e->sched, ENRICH_JOB_LIST, WALK_KEY, ENRICH_LANE_LIST, due);
+}
+
+/* What is published from now on says nothing of what was missed before. */
+void enrich_walk_lead(struct enricher *e)
+{
+	struct enrich_listing *l = &e->listing;
+
+	e->reconcile_from_ns = l->reconciled_ns ? l->reconciled_ns : e->published.last_settled_ns;
+	l->reconciled_ns = 0;
+	enrich_walk_due(e, 0, true);
 }
 
 bool enrich_walk_begin(struct enricher *e)
@@ -32,7 +44,7 @@ bool enrich_walk_begin(struct enricher *e)
 	if (enrich_windows_take_hole(&e->windows, &hole_ns, &l->causes))
 		full = true;
 	if (full) {
-		enrich_listing_begin(l, e->wall.ns, e->published.last_settled_ns, hole_ns);
+		enrich_listing_begin(l, e->wall.ns, e->reconcile_from_ns, hole_ns);
 		e->full_due.ns = e->mono.ns + e->set->list_every_ns;
 	} else {
 		enrich_listing_repeat(l, e->wall.ns);
@@ -109,7 +121,8 @@ static bool is_deferred(struct enricher *e, const struct kmd_settlement_data *d,
 		return false;
 	enrich_want_parent(e, ENRICH_JOB_EVENT, d->event_ticker, ENRICH_LANE_LIST);
 	job = enrich_sched_find(&e->sched, ENRICH_JOB_EVENT, d->event_ticker);
-	return !job || job->absences < 3; /* not to be had: published without its series */
+	/* not to be had: published without its series */
+	return e->deferrals < DEFERRALS_MAX && (!job || job->absences < 3);
 }
 
 static bool take_settled(struct enricher *e, struct kmd_json_val body, int64_t received_ns)
@@ -119,8 +132,10 @@ static bool take_settled(struct enricher *e, struct kmd_json_val body, int64_t r
 
 	if (kmd_settlement_from_market(body, &e->arena, &d) < 0 || !kmd_settlement_is_complete(&d))
 		return true;
-	if ((!e->set->mve && enrich_is_mve(d.market_ticker)) || kmd_time_parse(d.settled_at, &settled_ns) < 0)
+	if (!e->set->mve && enrich_is_mve(d.market_ticker))
 		return true;
+	if (kmd_time_parse(d.settled_at, &settled_ns) < 0)
+		settled_ns = 0;
 	if (settled_ns > e->listing.until_ns)
 		return true;
 	if (!enrich_published_outcome_differs(&e->published, &d, settled_ns))
@@ -128,7 +143,7 @@ static bool take_settled(struct enricher *e, struct kmd_json_val body, int64_t r
 	if (is_awaited(e, d.market_ticker))
 		return true;
 	if (is_deferred(e, &d, settled_ns)) {
-		e->listing.too_young = true;
+		e->listing.left_out = true;
 		return true;
 	}
 	return enrich_send_settlement(e, e->listing_batch, &d, "reconcile", received_ns) &&
@@ -166,16 +181,35 @@ static void bury_markets(struct enricher *e, struct enrich_batch *b)
 	free(gone);
 }
 
+/* Markets that should have been in a list and were not. A list that was cut says nothing about them. */
+static void ask_for_unseen(struct enricher *e)
+{
+	struct kmd_str *unseen = kmd_calloc(LOOKUPS_MAX, sizeof(*unseen));
+	size_t n = 0;
+
+	if (!e->listing.cut)
+		n = enrich_published_unseen(
+		    &e->published, e->listing.sweep, e->listing.started_ns, &e->arena, unseen, LOOKUPS_MAX);
+	for (size_t i = 0; i < n; i++)
+		enrich_sched_want(&e->sched, ENRICH_JOB_MARKET, unseen[i], ENRICH_LANE_LIST, e->mono);
+	if (n > 0)
+		kmd_log(KMD_LOG_INFO, "not_listed", "markets", "%zu", n, NULL);
+	free(unseen);
+}
+
+/* The holes of lifecycle that the walk repairs are done when nothing was left out. */
 static void finish(struct enricher *e, struct enrich_job *job)
 {
 	int64_t delay_ns = e->full_due.ns - e->mono.ns;
 	struct enrich_batch *b = e->listing_batch;
 
 	bury_markets(e, b);
+	ask_for_unseen(e);
 	e->listing_batch = NULL;
-	enrich_causes_move(&b->causes, &e->listing.causes);
+	if (!e->listing.left_out)
+		enrich_causes_move(&b->causes, &e->listing.causes);
 	enrich_batch_close(e, b);
-	if (e->listing.too_young) {
+	if (e->listing.left_out) {
 		int64_t sooner_ns = DEFER_BASE_NS << (e->deferrals < 6 ? e->deferrals : 6);
 
 		e->deferrals++;
@@ -200,6 +234,7 @@ static void next(struct enricher *e, struct enrich_job *job, bool more)
 void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns)
 {
 	struct kmd_json_val items = kmd_json_get(a->root, enrich_listing_array(e->listing.step));
+	bool more, cut;
 
 	if (!e->leads || !e->listing.running) {
 		enrich_sched_end(&e->sched, job);
@@ -209,6 +244,7 @@ void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enr
 	}
 	if (a->verdict != ENRICH_OK) {
 		kmd_log(KMD_LOG_WARN, "list_refused", "list", "%s", enrich_listing_path(e->listing.step), NULL);
+		e->listing.cut = true;
 		next(e, job, false);
 		return;
 	}
@@ -220,5 +256,9 @@ void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enr
 		enrich_fetch_retry(e, job, "the producer's queue is full");
 		return;
 	}
-	next(e, job, enrich_pager_next(&e->listing.pager, a->root, &e->arena));
+	more = enrich_pager_next(&e->listing.pager, a->root, &e->arena, &cut);
+	if (cut)
+		kmd_log(KMD_LOG_WARN, "list_cut", "list", "%s", enrich_listing_path(e->listing.step), NULL);
+	e->listing.cut |= cut;
+	next(e, job, more);
 }

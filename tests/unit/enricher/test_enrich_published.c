@@ -73,6 +73,38 @@ static void older_records_change_nothing(void **state)
 	enrich_published_fini(&p);
 }
 
+static size_t unseen(struct enrich_published *p, enum enrich_sweep sweep, const char *walk)
+{
+	struct kmd_arena arena = {0};
+	struct kmd_str found[2];
+	size_t n = enrich_published_unseen(p, sweep, at(walk), &arena, found, 2);
+
+	kmd_arena_fini(&arena);
+	return n;
+}
+
+static void what_no_list_shows_is_told(void **state)
+{
+	struct enrich_published p = {0};
+
+	(void)state;
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("active", "2026-11-22T10:00:00Z", ""));
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_ALL, "2026-11-22T10:00:00Z"), 0);
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_ALL, "2026-11-22T10:00:01Z"), 1);
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_UNDECIDED, "2026-11-22T10:00:01Z"), 1);
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_LOST, "2026-11-23T10:00:00Z"), 0);
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_LOST, "2026-11-23T10:00:01Z"), 1);
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_NONE, "2026-11-23T10:00:01Z"), 0);
+	enrich_published_market_changed(&p, KMD_STR("M"), 1, true, at("2026-11-22T11:00:00Z"));
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_ALL, "2026-11-22T10:30:00Z"), 0);
+	apply(&p, KMD_TOPIC_SETTLEMENTS, SETTLEMENT("determined", "2026-11-22T11:00:00Z", "null", "null"));
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_UNDECIDED, "2026-11-22T12:00:00Z"), 0);
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_ALL, "2026-11-22T12:00:00Z"), 1);
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("finalized", "2026-11-22T11:06:00Z", ""));
+	assert_int_equal(unseen(&p, ENRICH_SWEEP_ALL, "2026-11-22T12:00:00Z"), 0);
+	enrich_published_fini(&p);
+}
+
 static void finalized_markets_expire_and_are_forgotten(void **state)
 {
 	struct enrich_published p = {0};
@@ -205,6 +237,7 @@ int main(void)
 	    cmocka_unit_test(markets_are_compared_by_content),
 	    cmocka_unit_test(a_series_that_became_known_is_a_change),
 	    cmocka_unit_test(older_records_change_nothing),
+	    cmocka_unit_test(what_no_list_shows_is_told),
 	    cmocka_unit_test(finalized_markets_expire_and_are_forgotten),
 	    cmocka_unit_test(a_settlement_answers_frames_of_its_trigger_only),
 	    cmocka_unit_test(outcomes_are_compared_for_reconciliation),

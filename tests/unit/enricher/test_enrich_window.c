@@ -370,6 +370,8 @@ static void silence_is_an_end_although_nobody_told_of_a_hole(void **state)
 	subscribed(&t, 1, 0, NO_HOLE);
 	life(&t, KMD_FEED_alive, 1, 10, 8);
 	subscribed(&t, 2, 60, NO_HOLE);
+	assert_no_window(&t);
+	life(&t, KMD_FEED_alive, 2, 65, 64);
 	assert_window(&t, 1, 3, 65);
 	assert_no_window(&t);
 	end(&t);
