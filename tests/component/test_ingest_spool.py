@@ -334,6 +334,32 @@ def test_capture_begins_without_a_broker_and_the_hole_is_told_later(away: Bench,
         assert told[now]["from_recv_ns"] == ends[before]
 
 
+def test_books_are_captured_again_without_a_broker(away: Bench, kafka: Kafka, spool: Path) -> None:
+    tickers = {f"KX-{n}" for n in range(20)}
+    for ticker in tickers:
+        away.market(ticker)
+    settings = {"KMD_INGEST_SPOOL_DIR": str(spool)}
+    one, connection = away.connect(**settings)
+    connection.wait_books(tickers)
+    connection.lifecycle("KX-new", "created")
+    connection.lifecycle("KX-0", "settled")
+    tickers = tickers - {"KX-0"} | {"KX-new"}
+    connection.wait_books(tickers)
+    wait_until("the markets are noted", lambda: set((spool / "markets").read_text().split()) == tickers)
+    kafka.stop()
+    one.kill()
+    second = away.start(**settings)
+    again = away.exchange.connection(2)
+    again.wait_books(tickers)
+    again.lifecycle("KX-late", "created")
+    again.wait_books(tickers | {"KX-late"})
+    kafka.start()
+    wait_drained(second, spool)
+    # topic markets has not heard of the settlement yet
+    again.wait_books(tickers | {"KX-late", "KX-0"})
+    second.wait_metric("kmd_ingest_markets_subscribed", len(tickers) + 2)
+
+
 def test_a_refused_record_is_kept(bench: Bench, spool: Path) -> None:
     consume.create_topic(bench.bootstrap, bench.topic("other"), 1, {"max.message.bytes": "10000"})
     one, connection = bench.connect(KMD_INGEST_SPOOL_DIR=str(spool))

@@ -1,7 +1,7 @@
 #include "markets.h"
 
-/* What is known of a market is one of two states; the map holds the address of its name. */
-static char open_state, settled_state;
+/* What is known of a market is one of these states; the map holds the address of its name. */
+static char open_state, settled_state, remembered_state;
 
 void ingest_markets_init(struct ingest_markets *m, const struct ingest_globs *globs)
 {
@@ -17,12 +17,19 @@ static enum ingest_want learn(struct ingest_markets *m, struct kmd_str ticker, b
 {
 	const void *known = kmd_map_get(&m->map, ticker);
 
+	if (known == &remembered_state && !settled) {
+		kmd_map_put(&m->map, ticker, &open_state);
+		m->remembered--;
+		return INGEST_WANT_SAME;
+	}
 	if (known && (!settled || known == &settled_state))
 		return INGEST_WANT_SAME;
 	if (!known && (ticker.n == 0 || !ingest_globs_pass(m->globs, ticker)))
 		return INGEST_WANT_SAME;
 	kmd_map_put(&m->map, ticker, settled ? &settled_state : &open_state);
+	m->changes++;
 	if (settled) {
+		m->remembered -= known == &remembered_state ? 1 : 0;
 		m->wanted -= known ? 1 : 0;
 		return known ? INGEST_WANT_NOT : INGEST_WANT_SAME;
 	}
@@ -42,9 +49,14 @@ enum ingest_want ingest_markets_event(struct ingest_markets *m, struct kmd_str t
 
 enum ingest_want ingest_markets_forget(struct ingest_markets *m, struct kmd_str ticker)
 {
-	if (kmd_map_del(&m->map, ticker) != &open_state)
+	const void *known = kmd_map_del(&m->map, ticker);
+
+	if (known == &remembered_state)
+		m->remembered--;
+	else if (known != &open_state)
 		return INGEST_WANT_SAME;
 	m->wanted--;
+	m->changes++;
 	return INGEST_WANT_NOT;
 }
 
@@ -53,7 +65,29 @@ bool ingest_markets_each(const struct ingest_markets *m, size_t *it, struct kmd_
 	void *value;
 
 	while (kmd_map_next(&m->map, it, ret_ticker, &value)) {
-		if (value == &open_state)
+		if (value != &settled_state)
+			return true;
+	}
+	return false;
+}
+
+enum ingest_want ingest_markets_remember(struct ingest_markets *m, struct kmd_str ticker)
+{
+	if (ticker.n == 0 || kmd_map_get(&m->map, ticker) || !ingest_globs_pass(m->globs, ticker))
+		return INGEST_WANT_SAME;
+	kmd_map_put(&m->map, ticker, &remembered_state);
+	m->remembered++;
+	m->wanted++;
+	return INGEST_WANT;
+}
+
+bool ingest_markets_unconfirmed(const struct ingest_markets *m, struct kmd_str *ret_ticker)
+{
+	void *value;
+	size_t it = 0;
+
+	while (m->remembered > 0 && kmd_map_next(&m->map, &it, ret_ticker, &value)) {
+		if (value == &remembered_state)
 			return true;
 	}
 	return false;

@@ -361,7 +361,7 @@ static void check_silence(struct ingest *g, struct ingest_conn *conn)
 
 static void tick_open(struct ingest *g, struct ingest_conn *conn)
 {
-	if (g->markets_known || g->now.ns - conn->since.ns >= INGEST_MARKETS_WAIT_NS)
+	if (g->markets_known || g->spooling.remembering || g->now.ns - conn->since.ns >= INGEST_MARKETS_WAIT_NS)
 		ingest_session_open_books(&conn->session);
 	if (g->lag_ns < INGEST_LAG_MAX_NS && !conn->giving_up) {
 		ingest_session_tick(&conn->session, g->now, &g->acts);

@@ -101,13 +101,13 @@ int ingest_spool_open(struct ingest_spool **ret, const struct ingest_spool_conf 
 	return 0;
 }
 
-static void free_refusals(struct spool_refusal *r)
+static void free_files(struct spool_file *f)
 {
-	while (r) {
-		struct spool_refusal *next = r->next;
+	while (f) {
+		struct spool_file *next = f->next;
 
-		free(r);
-		r = next;
+		free(f);
+		f = next;
 	}
 }
 
@@ -120,8 +120,8 @@ void ingest_spool_close(struct ingest_spool *s)
 	kmd_offsets_fini(&s->acks);
 	kmd_buf_fini(&s->front);
 	kmd_buf_fini(&s->writer.job.bytes);
-	free_refusals(s->refusals);
-	free_refusals(s->writer.job.refusals);
+	free_files(s->files);
+	free_files(s->writer.job.files);
 	free(s->segments.items);
 	close(s->lock);
 	close(s->dir);
@@ -244,8 +244,8 @@ static void give(struct ingest_spool *s)
 	}
 	job->base = s->front_base;
 	job->bytes = s->front;
-	job->refusals = s->refusals;
-	s->refusals = NULL;
+	job->files = s->files;
+	s->files = NULL;
 	s->front = spare;
 	spool_start_front(s, end);
 	spool_writer_give(&s->writer);
@@ -256,7 +256,7 @@ bool ingest_spool_flush(struct ingest_spool *s, struct kmd_mono now)
 	const bool due = s->stopping || s->front.n >= INGEST_SPOOL_FLUSH_BYTES ||
 			 now.ns - s->front_since.ns >= INGEST_SPOOL_FLUSH_NS;
 
-	if (is_writing(s) || !(s->refusals || (s->front.n > 0 && due)))
+	if (is_writing(s) || !(s->files || (s->front.n > 0 && due)))
 		return false;
 	give(s);
 	return true;
@@ -278,18 +278,16 @@ bool ingest_spool_collect(struct ingest_spool *s)
 	return true;
 }
 
-void ingest_spool_keep(struct ingest_spool *s, const struct ingest_spool_refusal *r)
+void ingest_spool_keep(struct ingest_spool *s, const char *name, struct kmd_str bytes)
 {
-	struct spool_refusal *kept = kmd_alloc(sizeof(*kept) + r->value.n + r->facts.n);
+	struct spool_file *f = kmd_alloc(sizeof(*f) + bytes.n), **last = &s->files;
 
-	*kept = (struct spool_refusal){.next = s->refusals};
-	snprintf(kept->name, sizeof(kept->name), "refused/%s-%lld-%lld", kmd_topic_name(r->topic),
-	    (long long)r->lineage, (long long)r->n);
-	memcpy(kept->data, r->value.p, r->value.n);
-	memcpy(kept->data + r->value.n, r->facts.p, r->facts.n);
-	kept->value = (struct kmd_str){kept->data, r->value.n};
-	kept->facts = (struct kmd_str){kept->data + r->value.n, r->facts.n};
-	s->refusals = kept;
+	*f = (struct spool_file){.size = bytes.n};
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	memcpy(f->bytes, bytes.p, bytes.n);
+	while (*last)
+		last = &(*last)->next;
+	*last = f;
 }
 
 bool ingest_spool_is_level(const struct ingest_spool *s)
@@ -299,7 +297,7 @@ bool ingest_spool_is_level(const struct ingest_spool *s)
 
 bool ingest_spool_is_settled(const struct ingest_spool *s)
 {
-	return !is_writing(s) && !s->refusals && (s->front.n == 0 || spool_acked(s) == spool_appended(s));
+	return !is_writing(s) && !s->files && (s->front.n == 0 || spool_acked(s) == spool_appended(s));
 }
 
 bool ingest_spool_is_empty(const struct ingest_spool *s)

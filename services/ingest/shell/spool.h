@@ -18,7 +18,7 @@
  * said.
  *
  * The folder:  lock (held while a process uses it), cursor (how far the first segment is acknowledged: saves sending
- * again, proves nothing), <number>.spool, refused/<topic>-<lineage>-<n> with what the broker refused for good.
+ * again, proves nothing), <number>.spool, and what else is kept there (ingest_spool_keep).
  */
 
 struct ingest_spool;
@@ -78,15 +78,13 @@ void ingest_spool_done(struct ingest_spool *s, int64_t position);
  */
 bool ingest_spool_tidy(struct ingest_spool *s, struct kmd_mono now);
 
-/* Keeps a record that was refused for good. */
-struct ingest_spool_refusal {
-	enum kmd_topic topic;
-	int64_t lineage, n;
-	struct kmd_str value; /* goes to the file as it is ... */
-	struct kmd_str facts; /* ... and this beside it, to one with .json behind its name */
-};
-/** Copied; written with the next batch. Failure is logged. */
-void ingest_spool_keep(struct ingest_spool *s, const struct ingest_spool_refusal *r);
+/**
+ * A file beside the segments, of that name in the folder; one that is there is replaced, as a whole. Copied, written
+ * with the next batch; failure is logged.
+ */
+void ingest_spool_keep(struct ingest_spool *s, const char *name, struct kmd_str bytes);
+/** Appends the content of such a file; nothing where there is none, or it cannot be read. */
+void ingest_spool_kept(const struct ingest_spool *s, const char *name, struct kmd_buf *out);
 
 /** Has the producer been handed everything? */
 bool ingest_spool_is_level(const struct ingest_spool *s);

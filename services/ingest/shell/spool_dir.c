@@ -19,6 +19,7 @@
 #define FOLDER_MODE 0750
 #define FILE_MODE 0640
 #define CURSOR_NAME "cursor"
+#define READ_BYTES (64 * 1024)
 
 static int complain(struct kmd_err *err, const char *dir, const char *what)
 {
@@ -213,6 +214,18 @@ int spool_dir_list(int dir, const char *name, struct spool_segments *ret, struct
 		base = ret->items[i].end;
 	}
 	return rc;
+}
+
+void ingest_spool_kept(const struct ingest_spool *s, const char *name, struct kmd_buf *out)
+{
+	int fd = openat(s->dir, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	while ((n = read(fd, kmd_buf_reserve(out, READ_BYTES), READ_BYTES)) > 0)
+		out->n += (size_t)n;
+	close(fd);
 }
 
 /* The cursor is a segment's head with an offset and a checksum behind it. */

@@ -11,11 +11,12 @@
 /* Shared by spool.c (the row of records), spool_dir.c (folder), spool_writer.c (thread), spool_reader.c; nobody else's.
  */
 
-struct spool_refusal {
-	struct spool_refusal *next;
+/* A small file that is written beside the segments. */
+struct spool_file {
+	struct spool_file *next;
 	char name[128];
-	struct kmd_str value, facts; /* in data */
-	char data[];
+	size_t size;
+	char bytes[];
 };
 
 /* What the writer is given: bytes for one file. */
@@ -24,7 +25,7 @@ struct spool_job {
 	int64_t base;                  /* position of the first byte */
 	struct ingest_spool_head head; /* of the segment */
 	int64_t offset;                /* in the file; INGEST_SPOOL_HEAD_BYTES: a new file, its head is written first */
-	struct spool_refusal *refusals;
+	struct spool_file *files;
 };
 
 enum spool_writer_state { SPOOL_IDLE, SPOOL_BUSY, SPOOL_DONE };
@@ -101,7 +102,7 @@ struct ingest_spool {
 	struct kmd_buf front; /* appended, not given to the writer */
 	int64_t front_base;
 	struct kmd_mono front_since;
-	struct spool_refusal *refusals;
+	struct spool_file *files;
 	int64_t handed;
 	struct kmd_offsets acks;
 	int64_t shown_start; /* of the record that was shown last */

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,29 +88,30 @@ static int attempt(struct spool_writer *w)
 	return fdatasync(w->fd);
 }
 
-static void keep_file(struct spool_writer *w, const char *name, struct kmd_str bytes)
+static int write_file(struct spool_writer *w, const struct spool_file *f)
 {
-	int fd = openat(w->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+	int fd = openat(w->dir, "new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+	int rc = fd < 0 ? -1 : write_at(fd, f->bytes, f->size, 0);
 
-	if (fd < 0 || write_at(fd, bytes.p, bytes.n, 0) < 0 || fdatasync(fd) < 0)
-		kmd_log(
-		    KMD_LOG_ERROR, "refused_record_not_kept", "file", "%s", name, "error", "%s", strerror(errno), NULL);
+	if (rc == 0)
+		rc = fdatasync(fd);
 	if (fd >= 0)
 		close(fd);
+	return rc == 0 ? renameat(w->dir, "new", w->dir, f->name) : rc;
 }
 
-static void keep_refusals(struct spool_writer *w)
+static void keep_files(struct spool_writer *w)
 {
-	struct spool_refusal *r;
-	char facts[sizeof(r->name) + 8];
+	struct spool_file *f;
 
-	while ((r = w->job.refusals)) {
-		mkdirat(w->dir, "refused", 0750);
-		keep_file(w, r->name, r->value);
-		stpcpy(stpcpy(facts, r->name), ".json");
-		keep_file(w, facts, r->facts);
-		w->job.refusals = r->next;
-		free(r);
+	while ((f = w->job.files)) {
+		if (strchr(f->name, '/'))
+			mkdirat(w->dir, "refused", 0750);
+		if (write_file(w, f) < 0)
+			kmd_log(KMD_LOG_ERROR, "file_not_kept", "file", "%s", f->name, "error", "%s", strerror(errno),
+			    NULL);
+		w->job.files = f->next;
+		free(f);
 	}
 }
 
@@ -117,7 +119,7 @@ static void work(struct spool_writer *w)
 {
 	const struct timespec pause = {0, AGAIN_NS};
 
-	keep_refusals(w);
+	keep_files(w);
 	while (attempt(w) < 0) {
 		atomic_store(&w->error, errno);
 		if (atomic_load(&w->cancelled) || atomic_load(&w->stopping))

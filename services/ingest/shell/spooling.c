@@ -314,6 +314,7 @@ bool ingest_spooling_step(struct ingest *g, int reported)
 	if (!sp->spool)
 		return false;
 	watch_broker(g);
+	ingest_spooling_markets(g);
 	ingest_spool_polled(&sp->policy, g->now, kmd_producer_outstanding(g->producer, NULL), reported);
 	if (ingest_spool_collect(sp->spool))
 		settle(g, &sp->given);

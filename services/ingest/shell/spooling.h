@@ -11,8 +11,11 @@
  * spooled. Without KMD_INGEST_SPOOL_DIR there is no spool and only the first way. Pipeline thread.
  */
 
-#define INGEST_SPOOL_MARK_NS (1 * KMD_NS_PER_S)  /* marks are written so often, and at the head of each segment */
-#define INGEST_SPOOL_HURRY_NS (3 * KMD_NS_PER_S) /* of a stop's time are kept for putting the rest away */
+#define INGEST_SPOOL_MARK_NS (1 * KMD_NS_PER_S)      /* marks are written so often, and at the head of each segment */
+#define INGEST_SPOOL_MARKETS_NS (10 * KMD_NS_PER_S)  /* the list of markets is written so often, if it changed */
+#define INGEST_SPOOL_CONFIRM_NS (900 * KMD_NS_PER_S) /* one that topic markets does not have after that is forgotten \
+						      */
+#define INGEST_SPOOL_HURRY_NS (3 * KMD_NS_PER_S)     /* of a stop's time are kept for putting the rest away */
 
 struct ingest;
 struct ingest_dead;
@@ -33,7 +36,10 @@ struct ingest_spooling {
 	struct ingest_spooled front, given;
 	struct ingest_dead *dead;      /* while the spool is scanned */
 	struct ingest_ends *feed_ends; /* of each line, what topic feed told and nothing else */
-	struct kmd_mono broker_seen, look_due, mark_due;
+	struct kmd_mono broker_seen, look_due, mark_due, markets_due;
+	struct kmd_mono confirm_due; /* 0: topic markets has not been read to its end */
+	uint64_t markets_noted;      /* g->markets.changes as of the file */
+	bool remembering;            /* markets of a former life were taken for the universe */
 };
 
 /* A record on its way out; all is borrowed. */
@@ -62,6 +68,8 @@ void ingest_spooling_keep(struct ingest *g, const struct kmd_delivery *d, int64_
 /** A record of topic `feed` as it was before this life. */
 void ingest_spooling_learn(struct ingest *g, const struct kmd_feed_record *r, size_t line);
 
+/** Keeps the list of markets, and uses that of a former life while topic markets cannot be read. Each turn. */
+void ingest_spooling_markets(struct ingest *g);
 /** Is the broker away, and the spool there to capture without it? */
 bool ingest_spooling_stands_in(const struct ingest *g);
 /** Readiness and gauges. */

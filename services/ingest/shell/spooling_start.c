@@ -1,4 +1,6 @@
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ingest_int.h"
 #include "kmd_mem.h"
@@ -130,11 +132,15 @@ static void describe(struct kmd_buf *out, const struct kmd_delivery *d)
 void ingest_spooling_keep(struct ingest *g, const struct kmd_delivery *d, int64_t lineage, int64_t n)
 {
 	struct kmd_buf facts = {0};
+	char name[100];
 
 	if (!g->spooling.spool)
 		return;
+	snprintf(
+	    name, sizeof(name), "refused/%s-%lld-%lld", kmd_topic_name(d->topic), (long long)lineage, (long long)n);
+	ingest_spool_keep(g->spooling.spool, name, d->value);
 	describe(&facts, d);
-	ingest_spool_keep(
-	    g->spooling.spool, &(struct ingest_spool_refusal){d->topic, lineage, n, d->value, kmd_buf_str(&facts)});
+	strcat(name, ".json");
+	ingest_spool_keep(g->spooling.spool, name, kmd_buf_str(&facts));
 	kmd_buf_fini(&facts);
 }

@@ -88,6 +88,39 @@ static void a_tombstone_forgets(void **state)
 	assert_int_equal(record("B", "active"), INGEST_WANT);
 }
 
+static enum ingest_want remember(const char *ticker)
+{
+	return ingest_markets_remember(&world.markets, kmd_str_z(ticker));
+}
+
+static void a_remembered_market_is_wanted_until_more_is_known(void **state)
+{
+	struct kmd_str ticker;
+
+	(void)state;
+	begin("*,-X*");
+	assert_int_equal(record("SETTLED", "finalized"), INGEST_WANT_SAME);
+	assert_int_equal(remember("SETTLED"), INGEST_WANT_SAME);
+	assert_int_equal(remember("X"), INGEST_WANT_SAME);
+	assert_int_equal(remember(""), INGEST_WANT_SAME);
+	assert_int_equal(remember("A"), INGEST_WANT);
+	assert_int_equal(remember("A"), INGEST_WANT_SAME);
+	assert_int_equal(remember("B"), INGEST_WANT);
+	assert_int_equal(remember("C"), INGEST_WANT);
+	assert_int_equal(remember("D"), INGEST_WANT);
+	assert_int_equal(walk(), 4);
+	assert_int_equal(record("A", "active"), INGEST_WANT_SAME); /* as was thought */
+	assert_int_equal(event("B", "settled"), INGEST_WANT_NOT);
+	assert_int_equal(
+	    ingest_markets_forget(&world.markets, KMD_STR("D")), INGEST_WANT_NOT); /* a tombstone: known too */
+	assert_true(ingest_markets_unconfirmed(&world.markets, &ticker));
+	assert_str(ticker, "C");
+	assert_int_equal(ingest_markets_forget(&world.markets, KMD_STR("C")), INGEST_WANT_NOT);
+	assert_false(ingest_markets_unconfirmed(&world.markets, &ticker));
+	assert_int_equal(world.markets.wanted, 1);
+	assert_int_equal(walk(), 1);
+}
+
 static void globs_keep_markets_out(void **state)
 {
 	(void)state;
@@ -147,6 +180,7 @@ int main(void)
 	    cmocka_unit_test_teardown(a_market_is_wanted_once_it_is_known, teardown),
 	    cmocka_unit_test_teardown(a_settled_market_stays_settled, teardown),
 	    cmocka_unit_test_teardown(a_tombstone_forgets, teardown),
+	    cmocka_unit_test_teardown(a_remembered_market_is_wanted_until_more_is_known, teardown),
 	    cmocka_unit_test_teardown(globs_keep_markets_out, teardown),
 	    cmocka_unit_test(lists_of_globs),
 	    cmocka_unit_test(empty_globs_are_refused),
