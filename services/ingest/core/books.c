@@ -188,12 +188,13 @@ void ingest_books_add_failed(
 	}
 }
 
-void ingest_books_add_unanswered(struct ingest_books *b, struct ingest_book **books, size_t n, struct kmd_mono now)
+void ingest_books_add_unanswered(
+    struct ingest_books *b, struct ingest_book **books, size_t n, bool has_sid, struct kmd_mono now)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct ingest_book *k = books[i];
 
-		if (k->state != INGEST_BOOK_ADDING || k->fresh) {
+		if (k->state != INGEST_BOOK_ADDING || k->fresh || (k->wanted && !has_sid)) {
 			ingest_books_add_failed(b, &books[i], 1, false, now);
 			continue;
 		}

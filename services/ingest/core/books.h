@@ -77,8 +77,12 @@ void ingest_books_added(struct ingest_books *b, struct ingest_book **books, size
 /** @alone: the fault is this market's own, it waits longer and longer; else they are taken again next. */
 void ingest_books_add_failed(
     struct ingest_books *b, struct ingest_book **books, size_t n, bool alone, struct kmd_mono now);
-/** No answer to an add came (not to the first, the subscribe): what has had its snapshot since is held all the same. */
-void ingest_books_add_unanswered(struct ingest_books *b, struct ingest_book **books, size_t n, struct kmd_mono now);
+/**
+ * No answer came. What has had its snapshot since is held all the same: it goes on, or is deleted if it is not wanted
+ * any more. @has_sid false: it was the subscribe, and what is wanted is asked for again for the sake of the sid.
+ */
+void ingest_books_add_unanswered(
+    struct ingest_books *b, struct ingest_book **books, size_t n, bool has_sid, struct kmd_mono now);
 void ingest_books_deleted(struct ingest_books *b, struct ingest_book **books, size_t n);
 void ingest_books_delete_failed(struct ingest_books *b, struct ingest_book **books, size_t n);
 /** A snapshot came. */

@@ -87,10 +87,8 @@ void ingest_session_give_back(struct ingest_session *s, struct ingest_pending *p
 
 	if (p->kind == INGEST_CMD_DELETE)
 		ingest_books_delete_failed(&s->books, p->books, p->books_count);
-	else if (p->kind == INGEST_CMD_ADD)
-		ingest_books_add_unanswered(&s->books, p->books, p->books_count, now);
 	else
-		ingest_books_add_failed(&s->books, p->books, p->books_count, false, now);
+		ingest_books_add_unanswered(&s->books, p->books, p->books_count, p->kind == INGEST_CMD_ADD, now);
 	if (p->kind == INGEST_CMD_SUBSCRIBE && sub->state == INGEST_SUB_ASKED)
 		sub->state = INGEST_SUB_DUE;
 	ingest_session_free_pending(p);

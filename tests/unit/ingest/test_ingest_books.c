@@ -196,7 +196,7 @@ static void an_add_whose_answer_is_lost_is_not_forgotten(void **state)
 	snapshot("A", 3);
 	snapshot("B", 4);
 	want("B", false);
-	ingest_books_add_unanswered(&books, taken, n, now);
+	ingest_books_add_unanswered(&books, taken, n, true, now);
 	assert_int_equal(books.held, 2);
 	assert_int_equal(take(INGEST_BOOKS_ADD), 0);
 	assert_int_equal(take(INGEST_BOOKS_SNAPSHOT), 0);

@@ -175,11 +175,18 @@ static void an_unanswered_subscribe_to_books_is_repeated(void **state)
 	(void)state;
 	start(BOOK_ONLY);
 	want("A", true);
+	want("B", true);
 	tick(0);
 	hear_snapshot(5, 1, "A");
+	hear_snapshot(5, 2, "B");
+	want("B", false);
 	assert_string_equal(tick(INGEST_COMMAND_TIMEOUT_NS),
 	    "{\"id\":2,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"orderbook_delta\"],\"use_yes_price\":false,"
 	    "\"skip_ticker_ack\":true,\"market_tickers\":[\"A\"]}}\n");
+	assert_string_equal(hear("{\"type\":\"ok\",\"id\":2,\"sid\":5,\"seq\":3}"), "subscribed orderbook_delta 5 2\n");
+	assert_string_equal(tick(SECOND),
+	    "{\"id\":3,\"cmd\":\"update_subscription\",\"params\":{\"action\":\"delete_markets\",\"sid\":5,"
+	    "\"market_tickers\":[\"B\"]}}\n");
 }
 
 static void a_late_answer_counts_and_the_repetition_s_is_harmless(void **state)
