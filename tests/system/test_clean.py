@@ -34,7 +34,7 @@ def test_clean(make_rig: Callable[..., Rig]) -> None:
     time.sleep(SECONDS)
     rig.drain()
     ended = rig.sim.stats()["now_us"]
-    assert rig.ingest.stop() == 0
+    assert rig.ingest.stop() == 0 and rig.enricher.stop() == 0
 
     topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)
     ledger = checks.ledger_by_connection(rig.sim.frames())

@@ -30,7 +30,7 @@ def test_twenty_cuts(make_rig: Callable[..., Rig]) -> None:
     ended = rig.sim.stats()["now_us"]
     rig.drain(timeout=180)
     wait_repaired(rig, began, ended)
-    assert rig.ingest.stop() == 0
+    assert rig.ingest.stop() == 0 and rig.enricher.stop() == 0
     rig.wait_level()
 
     topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)
@@ -57,7 +57,7 @@ def test_skipped_frames_are_gaps_and_healed(make_rig: Callable[..., Rig]) -> Non
     ended = rig.sim.stats()["now_us"]
     rig.drain(timeout=180)
     wait_repaired(rig, began, ended)
-    assert rig.ingest.stop() == 0
+    assert rig.ingest.stop() == 0 and rig.enricher.stop() == 0
     rig.wait_level()
 
     topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)

@@ -16,7 +16,7 @@ def finish(rig: Rig, began: int) -> checks.Topics:
     ended = rig.sim.stats()["now_us"]
     rig.drain(timeout=180)
     wait_repaired(rig, began, ended)
-    assert rig.ingest.stop() == 0
+    assert rig.ingest.stop() == 0 and rig.enricher.stop() == 0
     rig.wait_level()
     topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)
     checks.frames_in_kafka(checks.ledger_by_connection(rig.sim.frames()), topics, whole=False)
