@@ -78,6 +78,8 @@ static void finish_feed(struct ingest *g)
 
 void ingest_intake_step(struct ingest *g)
 {
+	if (ingest_spooling_cut_off(g))
+		return;
 	if (g->feed_reader) {
 		g->fatal |= !read_some(g, g->feed_reader, learn_feed);
 		if (ingest_setup_done(g->setup) && kmd_consumer_caught_up(g->feed_reader))

@@ -349,6 +349,13 @@ bool ingest_spooling_stands_in(const struct ingest *g)
 	return sp->spool && g->feed_reader && g->now.ns - sp->broker_seen.ns >= INGEST_SPOOL_BROKER_WAIT_NS;
 }
 
+bool ingest_spooling_cut_off(const struct ingest *g)
+{
+	const struct ingest_spooling *sp = &g->spooling;
+
+	return sp->spool && (ingest_spool_stalled(&sp->policy, g->now) || ingest_spooling_stands_in(g));
+}
+
 void ingest_spooling_drain(struct ingest *g)
 {
 	if (g->spooling.spool)

@@ -72,6 +72,8 @@ void ingest_spooling_learn(struct ingest *g, const struct kmd_feed_record *r, si
 void ingest_spooling_markets(struct ingest *g);
 /** Is the broker away, and the spool there to capture without it? */
 bool ingest_spooling_stands_in(const struct ingest *g);
+/** Does the broker not answer, so that asking it anything would only hold up the pipeline? Never without a spool. */
+bool ingest_spooling_cut_off(const struct ingest *g);
 /** Readiness and gauges. */
 void ingest_spooling_look(struct ingest *g);
 /** Nothing more is received: the spool may be filled to its last byte. */
