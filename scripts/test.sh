@@ -6,6 +6,6 @@ stage 'gcc, warnings are errors' compile release
 stage 'clang, warnings are errors' compile clang
 stage 'unit tests' unit build
 stage 'tests of the simulator' python_tests unit/sim 2
-stage 'component tests' python_tests component 4
+stage 'component tests' python_tests component 3
 stage 'system tests' python_tests system 2
 summary
