@@ -35,7 +35,7 @@ static struct shared *shared;
 
 static void usage(FILE *to)
 {
-	fputs("usage: kmd-histories [--seeds FROM:COUNT] [--jobs N] [--mode sink|ingest|enricher|all] [--keep-going]\n"
+	fputs("usage: kmd-histories [--seeds FROM:COUNT] [--jobs N] [--mode sink|ingest|both] [--keep-going]\n"
 	      "       kmd-histories --seed N [--trace] [--mode ...]\n"
 	      "Each seed is one history of the three services among faults. Ends with 1 if one of them broke an "
 	      "invariant.\n",

@@ -18,8 +18,5 @@ void check_sink_end(void);
 bool check_ingest_done(void);
 void check_ingest_end(void);
 
-/* check_enricher.c: what the exchange knows against settlements, markets, trades. */
-bool check_enricher_done(void);
-void check_enricher_end(void);
 
 #endif

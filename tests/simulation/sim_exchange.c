@@ -256,7 +256,7 @@ static void trade(struct ex_market *m)
 
 	*t = (struct ex_trade){.at_ns = sim->now_ns};
 	t->t = (struct frame_trade){
-	    .id = text("%s%llu", sim->mode == SIM_ALL && sim_strikes(SIM_FAULT_poison) ? "poison" : "t",
+	    .id = text("%s%llu", sim->mode == SIM_BOTH && sim_strikes(SIM_FAULT_poison) ? "poison" : "t",
 		(unsigned long long)++x->serial),
 	    .ticker = m->ticker,
 	    .price = (int)sim_between(1, 99),

@@ -133,7 +133,7 @@ static void on_turn(void *ctx, uint64_t arg)
 
 void fault_open(void)
 {
-	const bool all = sim->mode == SIM_ALL;
+	const bool all = sim->mode == SIM_BOTH;
 
 	places_count = 0;
 	choose();

@@ -15,14 +15,14 @@
 
 const char *history_mode_name(enum sim_mode mode)
 {
-	static const char *const names[SIM_MODE_COUNT] = {"sink", "ingest", "enricher", "all"};
+	static const char *const names[SIM_MODE_COUNT] = {"sink", "ingest", "both"};
 
 	return mode < SIM_MODE_COUNT ? names[mode] : "any";
 }
 
 static bool has_sink(void)
 {
-	return sim->mode == SIM_SINK || sim->mode == SIM_ALL;
+	return sim->mode != SIM_INGEST;
 }
 
 static bool has_ingest(void)
@@ -30,15 +30,9 @@ static bool has_ingest(void)
 	return sim->mode != SIM_SINK;
 }
 
-static bool has_enricher(void)
-{
-	return sim->mode == SIM_ENRICHER || sim->mode == SIM_ALL;
-}
-
 static bool is_done(void)
 {
-	return (!has_ingest() || check_ingest_done()) && (!has_enricher() || check_enricher_done()) &&
-	       (!has_sink() || check_sink_done());
+	return (!has_ingest() || check_ingest_done()) && (!has_sink() || check_sink_done());
 }
 
 static void open_world(void)
@@ -65,8 +59,6 @@ static void live(void)
 	sim_run(sim->heal_ns + SETTLE_NS, is_done);
 	if (has_ingest())
 		check_ingest_end();
-	if (has_enricher())
-		check_enricher_end();
 	if (has_sink())
 		check_sink_end();
 }

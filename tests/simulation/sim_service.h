@@ -3,10 +3,9 @@
 
 #include "sim_proc.h"
 
-/* The three programs with settings of this history's choosing. */
+/* Two of the programs with settings of this history's choosing. */
 
 const struct proc_program *service_ingest(void);
-const struct proc_program *service_enricher(void);
 const struct proc_program *service_sink(void);
 
 #endif

@@ -36,7 +36,7 @@ struct sim_event {
 	uint64_t arg;
 };
 
-enum sim_mode { SIM_SINK, SIM_INGEST, SIM_ENRICHER, SIM_ALL, SIM_MODE_COUNT };
+enum sim_mode { SIM_SINK, SIM_INGEST, SIM_BOTH, SIM_MODE_COUNT };
 
 /* How often what goes wrong, in permille of its occasions, while faults are on; chosen anew for each history. */
 #define SIM_FAULTS(X) \
