@@ -12,7 +12,7 @@ import pytest
 from component.ingest_bench import EXCHANGE_WIDE, Bench, bench, exchange, ingest_key
 from component.ingest_exchange import Connection, Exchange
 
-from support import consume, keys
+from support import certs, consume, keys
 from support.kafka import Kafka
 from support.process import wait_until
 from support.services import Service, StartService
@@ -267,12 +267,14 @@ def test_a_stop_that_cannot_flush_says_what_is_left(kafka: Kafka, service: Start
 
 
 def test_tls_is_verified(bench: Bench, folder: Path) -> None:
-    authority = keys.Authority(folder / "ca")
+    authority = certs.Authority(folder / "ca")
     good, wrong = authority.server("good"), authority.server("wrong", hosts=("example.org",))
+    expired = authority.server("expired", days=-1)
     for certificate, settings, accepted in (
         (good, {"KALSHI_CA_FILE": str(authority.ca)}, True),
         (good, {}, False),
         (wrong, {"KALSHI_CA_FILE": str(authority.ca)}, False),
+        (expired, {"KALSHI_CA_FILE": str(authority.ca)}, False),
     ):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.cert, certificate.key)

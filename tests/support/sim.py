@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from support import http, keys
+from support import certs, http, keys
 from support.paths import PATIENCE, TOP
 from support.ports import free_port
 from support.process import Failure, Process
@@ -24,7 +24,7 @@ class Sim:
     The port is kept over restarts; the world is not.
     """
 
-    def __init__(self, folder: Path, key: keys.KeyPair | None = None, tls: keys.Authority | None = None, **options: Any) -> None:
+    def __init__(self, folder: Path, key: keys.KeyPair | None = None, tls: certs.Authority | None = None, **options: Any) -> None:
         self.folder = folder
         self.key = key or keys.rsa_key(folder, "sim-key")
         self.port = free_port()

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 import pytest
 
-from support import keys
+from support import certs, keys
 from support.wire import WS_PATH, Caller, Client, Wire, run, until
 
 StartSim = Callable[..., Client]
@@ -166,7 +166,7 @@ def test_handshake_must_be_signed(start_sim: StartSim) -> None:
 
 def test_ed25519_over_tls(start_sim: StartSim, folder: Path) -> None:
     key = keys.ed25519_key(folder, "ed")
-    client = start_sim(markets=3, rate=100, key=key, tls=keys.Authority(folder / "ca"))
+    client = start_sim(markets=3, rate=100, key=key, tls=certs.Authority(folder / "ca"))
     client.caller = Caller(key.private)
 
     async def body(client: Client) -> None:
