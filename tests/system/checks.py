@@ -80,16 +80,16 @@ class Topics:
         return [r for r in records if not kinds or r["kind"] in kinds]
 
     def lineage_of_connection(self, ledger: Mapping[int, list[Sent]]) -> dict[int, int]:
-        """conn -> lineage: both grow with time, and a connection that got a frame has a lineage in Kafka or none of its frames."""
-        firsts = {lineage: frames[0] for lineage, frames in self.frames_by_lineage().items()}
+        """conn -> lineage: both grow with time, and its first and last frame are the connection's at their places."""
         pairs: dict[int, int] = {}
-        conns = iter(sorted(ledger))
-        for lineage, first in firsts.items():
-            for conn in conns:
-                if ledger[conn] and ledger[conn][0].data == first.value:
+        lineages = self.frames_by_lineage()
+        for lineage, frames in lineages.items():
+            ends = [(int(r.header("n") or 0), r.value) for r in (frames[0], frames[-1])]
+            for conn in sorted(set(ledger) - set(pairs)):
+                if all(n <= len(ledger[conn]) and ledger[conn][n - 1].data == value for n, value in ends):
                     pairs[conn] = lineage
                     break
-        assert len(pairs) == len(firsts), f"lineages without a connection of the exchange: {len(firsts) - len(pairs)}"
+        assert len(pairs) == len(lineages), f"lineages without a connection of the exchange: {len(lineages) - len(pairs)}"
         return pairs
 
 
@@ -274,7 +274,7 @@ def rebuilt_books(query: Any) -> dict[str, Book]:
     )
     for ticker, lineage, n, yes, no, yes_priced in snapshots:
         starts[ticker] = (lineage, n)
-        books[ticker] = {"yes": _levels(yes, False), "no": _levels(no, yes_priced)}
+        books[ticker] = {"yes": levels_of(yes, False), "no": levels_of(no, yes_priced)}
     deltas = query(
         "SELECT market_ticker, lineage, n, side, price, delta, use_yes_price FROM kalshi.orderbook_deltas ORDER BY lineage, n"
     )
@@ -290,7 +290,7 @@ def rebuilt_books(query: Any) -> dict[str, Book]:
     return books
 
 
-def _levels(levels: list[list[str]] | None, yes_priced: bool) -> dict[Decimal, Decimal]:
+def levels_of(levels: list[list[str]] | None, yes_priced: bool) -> dict[Decimal, Decimal]:
     pairs = [(Decimal(p), Decimal(c)) for p, c in levels or []]
     return {(1 - p if yes_priced else p): c for p, c in pairs}
 
@@ -300,7 +300,7 @@ def books(query: Any, truth: Mapping[str, Mapping[str, Any]], tickers: Iterable[
     mine = rebuilt_books(query)
     wrong = []
     for ticker in tickers:
-        want = {side: _levels(truth[ticker].get(f"{side}_dollars"), False) for side in ("yes", "no")}
+        want = {side: levels_of(truth[ticker].get(f"{side}_dollars"), False) for side in ("yes", "no")}
         if mine.get(ticker, {"yes": {}, "no": {}}) != want:
             wrong.append((ticker, mine.get(ticker), want))
     assert not wrong, f"{len(wrong)} books differ, first: {wrong[0]}"
