@@ -52,6 +52,22 @@ class Connection:
     def send(self, *messages: dict[str, Any] | str | bytes) -> None:
         self.exchange.run(self.send_now(*messages))
 
+    def send_slowly(self, message: str, seconds: float) -> tuple[int, int]:
+        """@message as two fragments, @seconds apart. Returns wall and monotonic clock before the second, ns."""
+        data = message.encode()
+        half = len(data) // 2
+
+        async def write(first_byte: int, part: bytes) -> None:
+            assert 126 <= len(part) < 65536
+            self.transport.write(bytes((first_byte, 126)) + len(part).to_bytes(2, "big") + part)
+
+        self.exchange.run(write(0x01, data[:half]))
+        time.sleep(seconds)
+        now = time.time_ns(), time.monotonic_ns()
+        self.exchange.run(write(0x80, data[half:]))
+        self.sent.append(data)
+        return now
+
     def trade(self, ticker: str = "M-1", count: int = 1, **envelope: Any) -> None:
         """@count trades with the next numbers of the trade sid."""
         self.send(*[self.numbered("trade", "trade", {"market_ticker": ticker, "trade_id": f"t{time.time_ns()}", "ts_ms": now_ms()}, **envelope) for _ in range(count)])

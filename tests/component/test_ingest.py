@@ -79,6 +79,16 @@ def test_large_and_fragmented_messages_arrive_whole(bench: Bench) -> None:
     assert [r.value for r in records] == connection.sent
 
 
+def test_a_message_is_stamped_when_its_last_byte_came(bench: Bench) -> None:
+    _, connection = bench.connect()
+    text = json.dumps({"type": "ticker", "msg": {"market_ticker": "SLOW", "pad": "x" * 1000}})
+    wall_ns, mono_ns = connection.send_slowly(text, 0.3)
+    record = bench.wait_frames(len(connection.sent))[-1]
+    assert record.value == text.encode()
+    assert int(record.header("recv_ns") or 0) >= wall_ns
+    assert int(record.header("mono_ns") or 0) >= mono_ns
+
+
 @pytest.mark.skipif(not FIXTURES.exists(), reason="../shared/fixtures is absent")
 def test_recorded_frames_arrive_byte_for_byte(bench: Bench) -> None:
     one, connection = bench.connect()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from component.ingest_bench import EXCHANGE_WIDE, Bench, bench, exchange, ingest_key
+from component.ingest_exchange import Connection
 
 from support import consume
 from support.process import wait_until
@@ -54,6 +56,26 @@ def test_a_quiet_exchange_that_answers_keeps_its_connection(bench: Bench) -> Non
     assert all(len(c["params"]["market_tickers"]) == 1 for c in asked)
     assert len(bench.exchange.connections) == 1 and not bench.feed("stale")
     assert one.metric("kmd_ingest_stale_total") == 0 == one.metric("kmd_ingest_gaps_total")
+
+
+def test_an_exchange_that_answers_without_data_is_replaced(bench: Bench) -> None:
+    """Each question is answered by `ok`, no snapshot comes: the connection lives, its feed does not."""
+
+    async def only_ok(connection: Connection, command: dict[str, Any]) -> bool:
+        if command["params"].get("action") != "get_snapshot":
+            return False
+        await connection.send_now({"type": "ok", "id": command["id"], "msg": {}})
+        return True
+
+    bench.market("KX-1")
+    bench.exchange.on_command = only_ok
+    one = bench.start(KMD_INGEST_STALE_AFTER="1s")
+    first = bench.exchange.connection()
+    first.wait_books({"KX-1"})
+    bench.exchange.connection(2)
+    assert first.heard("update_subscription", "get_snapshot")
+    assert bench.wait_feed("stale")[0]["reason"] == "no data"
+    assert one.metric("kmd_ingest_stale_total") >= 1
 
 
 @pytest.fixture

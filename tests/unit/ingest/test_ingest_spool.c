@@ -1,6 +1,7 @@
 #include "../cmocka_all.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,18 @@
 
 static char dir[64];
 static struct kmd_mono now;
+
+/* The disk refuses to sync. Linked in front of the C library's. */
+static _Atomic bool sync_fails;
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	if (!sync_fails)
+		return __real_fdatasync(fd);
+	errno = EIO;
+	return -1;
+}
 
 static int setup(void **state)
 {
@@ -223,6 +236,22 @@ static void segments_go_when_all_in_them_is_acknowledged(void **state)
 	expect(s, 61, 100, true);
 	tidy_all(s);
 	assert_int_equal(segments(), 0);
+	ingest_spool_close(s);
+}
+
+static void the_next_life_reads_segments_in_their_order(void **state)
+{
+	struct ingest_spool *s = open_spool(4 * MIB);
+
+	(void)state;
+	for (int64_t n = 1; n <= 40; n++) {
+		put(s, n, 20000, false);
+		sync_all(s);
+	}
+	assert_true(segments() >= 3);
+	ingest_spool_close(s);
+	s = open_spool(4 * MIB);
+	expect(s, 1, 40, true);
 	ingest_spool_close(s);
 }
 
@@ -439,6 +468,28 @@ static void a_disk_that_fails_holds_up_nothing_that_is_acknowledged(void **state
 	assert_int_equal(mkdir(dir, 0700), 0);
 }
 
+/* Written is not synced: a power cut would take it. */
+static void what_cannot_be_synced_is_not_safe(void **state)
+{
+	struct ingest_spool *s = open_spool(64 * MIB);
+
+	(void)state;
+	sync_fails = true;
+	put(s, 1, 100, false);
+	now.ns += KMD_NS_PER_S;
+	assert_true(ingest_spool_flush(s, now));
+	while (!ingest_spool_trouble(s)) {
+		assert_false(ingest_spool_collect(s));
+		nap();
+	}
+	assert_false(ingest_spool_is_settled(s));
+	sync_fails = false;
+	sync_all(s);
+	assert_null(ingest_spool_trouble(s));
+	expect(s, 1, 1, true);
+	ingest_spool_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +497,7 @@ int main(void)
 	    cmocka_unit_test(what_was_not_acknowledged_is_there_in_the_next_life),
 	    cmocka_unit_test(what_was_sent_before_is_not_sent_again_by_the_same_life),
 	    cmocka_unit_test(segments_go_when_all_in_them_is_acknowledged),
+	    cmocka_unit_test(the_next_life_reads_segments_in_their_order),
 	    cmocka_unit_test(a_full_spool_takes_notes_but_no_frames),
 	    cmocka_unit_test(a_segment_torn_at_any_byte_keeps_what_is_whole),
 	    cmocka_unit_test(damage_is_passed_over_and_told),
@@ -453,6 +505,7 @@ int main(void)
 	    cmocka_unit_test(a_cursor_of_another_spool_says_nothing),
 	    cmocka_unit_test(a_folder_has_one_process),
 	    cmocka_unit_test(a_disk_that_fails_holds_up_nothing_that_is_acknowledged),
+	    cmocka_unit_test(what_cannot_be_synced_is_not_safe),
 	};
 	struct CMUnitTest each[sizeof(tests) / sizeof(tests[0])];
 

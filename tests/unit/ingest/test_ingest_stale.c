@@ -44,6 +44,17 @@ static void silence_counts_from_when_data_is_due(void **state)
 	assert_int_equal(look(1019, false), INGEST_STALE_DEAD);
 }
 
+static void silence_goes_on_while_it_is_looked_at(void **state)
+{
+	(void)state;
+	for (int64_t at = 1000; at < 1010; at++) {
+		ingest_stale_arm(&s, seconds(at));
+		assert_int_equal(look(at, false), INGEST_STALE_FINE);
+	}
+	ingest_stale_arm(&s, seconds(1010));
+	assert_int_equal(look(1010, false), INGEST_STALE_DEAD);
+}
+
 static void silent_replacements_are_given_more_time(void **state)
 {
 	static const int64_t expected[] = {10, 20, 40, 80, 160, 300, 300};
@@ -184,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(silence_counts_from_when_data_is_due, setup),
+	    cmocka_unit_test_setup(silence_goes_on_while_it_is_looked_at, setup),
 	    cmocka_unit_test_setup(silent_replacements_are_given_more_time, setup),
 	    cmocka_unit_test_setup(half_way_it_asks_and_once_more, setup),
 	    cmocka_unit_test_setup(a_quiet_night_is_no_alarm, setup),

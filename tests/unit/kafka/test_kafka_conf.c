@@ -1,3 +1,4 @@
+#include "kafka_int.h"
 #include "kafka_mock.h"
 
 static struct kmd_conf_prop props[4];
@@ -90,6 +91,38 @@ static void ours_are_refused_unless_equal(void **state)
 	}
 }
 
+/* Whatever librdkafka's own defaults are. */
+static void the_guarantee_is_in_force(void **state)
+{
+	static const struct {
+		enum kafka_role role;
+		const char *name, *value;
+	} wanted[] = {
+	    {KAFKA_PRODUCER, "acks", "-1"},
+	    {KAFKA_PRODUCER, "enable.idempotence", "true"},
+	    {KAFKA_PRODUCER, "message.timeout.ms", "0"},
+	    {KAFKA_PRODUCER, "partitioner", "murmur2_random"},
+	    {KAFKA_GROUP, "enable.auto.commit", "false"},
+	    {KAFKA_GROUP, "auto.offset.reset", "error"},
+	    {KAFKA_READER, "auto.offset.reset", "error"},
+	};
+	struct kmd_err err;
+
+	(void)state;
+	conf.kafka_count = 1;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		rd_kafka_conf_t *c = kafka_conf_new(&kafka, wanted[i].role, &err);
+		char value[64] = "";
+		size_t size = sizeof(value);
+
+		assert_non_null(c);
+		assert_int_equal(rd_kafka_conf_get(c, wanted[i].name, value, &size), RD_KAFKA_CONF_OK);
+		if (strcmp(value, wanted[i].value) != 0)
+			fail_msg("%s is %s", wanted[i].name, value);
+		rd_kafka_conf_destroy(c);
+	}
+}
+
 static void scram_depends_on_the_library(void **state)
 {
 	struct kmd_err err;
@@ -146,6 +179,7 @@ int main(void)
 	    cmocka_unit_test(unknown_and_invalid_are_named),
 	    cmocka_unit_test(files_are_looked_at),
 	    cmocka_unit_test(ours_are_refused_unless_equal),
+	    cmocka_unit_test(the_guarantee_is_in_force),
 	    cmocka_unit_test(scram_depends_on_the_library),
 	    cmocka_unit_test(secrets_do_not_show),
 	    cmocka_unit_test(a_prefix_has_to_make_topic_names),

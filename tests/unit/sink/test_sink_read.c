@@ -43,6 +43,8 @@ static void amounts_keep_their_digits(void **state)
 
 	assert_str(get(d, SINK_K_DECIMAL, "\"0.9600\"").value.str, "0.9600");
 	assert_str(get(d, SINK_K_DECIMAL, "300").value.str, "300");
+	/* more digits than any binary number of a processor has */
+	assert_str(get(d, SINK_K_DECIMAL, "9007199254740993.10").value.str, "9007199254740993.10");
 	assert_int_equal(get(d, SINK_K_DECIMAL, "\"1e2\"").status, SINK_READ_BAD);
 	assert_int_equal(get(d, SINK_K_DECIMAL, "1e2").status, SINK_READ_BAD);
 	assert_int_equal(get(d, SINK_K_DECIMAL, "\"\"").status, SINK_READ_EMPTY);
