@@ -5,6 +5,8 @@
 #include "kmd_json.h"
 #include "sim_proc.h"
 
+#define FEED_READ_NS SIM_S /* from the end that is read to, to the first dial, about */
+
 /* ---- reading ---- */
 
 struct seen *seen_find(struct seens *all, int64_t lineage)
@@ -81,6 +83,16 @@ static void take_alive(
 	s->last_n = r->last_n.v;
 }
 
+/* A process reads `feed` before it dials, so what comes in about then, or later, it need not have read. */
+static bool is_late(const struct seen *s, const struct broker_record *rec)
+{
+	for (const struct ex_conn *c = sim->exchange->conns; c; c = c->next)
+		if (c->proc != s->conn->proc && c->lineage > s->conn->lineage &&
+		    c->dialled_ns - FEED_READ_NS <= rec->appended_ns)
+			return true;
+	return false;
+}
+
 static void take_record(struct seens *all, const struct kmd_feed_record *r, const struct broker_record *rec)
 {
 	struct seen *s = seen_find(all, r->lineage);
@@ -90,9 +102,7 @@ static void take_record(struct seens *all, const struct kmd_feed_record *r, cons
 	SIM_CHECK(s->opened == (r->kind != KMD_FEED_opened), "lineage %lld: %s %s", (long long)r->lineage,
 	    kmd_feed_kind_name(r->kind), s->opened ? "twice" : "before opened");
 	s->opened = true;
-	for (size_t i = 0; i < all->count; i++)
-		s->late = s->late || (all->of[i].opened && all->of[i].conn->lineage > s->conn->lineage &&
-					 all->of[i].conn->proc != s->conn->proc);
+	s->late = s->late || is_late(s, rec);
 	s->closed = r->kind == KMD_FEED_closed;
 	if (r->kind == KMD_FEED_subscribed)
 		take_hole(all, s, r);

@@ -89,7 +89,7 @@ struct ex_conn {
 	struct ex_sub subs[EX_SIDS_MAX]; /* by sid; 0 is none */
 	int64_t last_sid;
 	bool old_shapes;
-	int64_t arrival_ns, silent_until_ns, opened_ns;
+	int64_t arrival_ns, silent_until_ns, dialled_ns, opened_ns;
 	struct ex_frame **sent; /* everything, in order */
 	size_t sent_count, sent_cap;
 	struct ex_frame **received; /* by n - 1 */

@@ -421,6 +421,7 @@ static void on_dialled(void *ctx, uint64_t arg)
 void exchange_dial(struct ex_conn *c)
 {
 	c->old_shapes = sim_chance(50);
+	c->dialled_ns = sim->now_ns;
 	c->next = sim->exchange->conns;
 	sim->exchange->conns = c;
 	sim_after(sim_between(10 * SIM_MS, 400 * SIM_MS), on_dialled, c, 0);

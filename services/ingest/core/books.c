@@ -79,10 +79,14 @@ static void settle(struct ingest_books *b, struct ingest_book *k)
 {
 	switch (k->state) {
 	case INGEST_BOOK_IDLE:
-		if (k->wanted)
+		if (k->wanted) {
 			move(b, k, INGEST_BOOKS_ADD);
-		else
+		} else if (k->untold) {
+			set_state(b, k, INGEST_BOOK_HELD);
+			move(b, k, INGEST_BOOKS_DELETE);
+		} else {
 			forget(b, k);
+		}
 		break;
 	case INGEST_BOOK_HELD:
 		if (!k->wanted) {
@@ -117,6 +121,7 @@ static void taken(struct ingest_books *b, struct ingest_book *k, enum ingest_boo
 	switch (queue) {
 	case INGEST_BOOKS_ADD:
 		move(b, k, INGEST_BOOKS_REST);
+		k->untold = k->untold || k->state == INGEST_BOOK_HELD;
 		set_state(b, k, INGEST_BOOK_ADDING);
 		k->fresh = true;
 		break;
@@ -194,6 +199,7 @@ void ingest_books_add_unanswered(
 	for (size_t i = 0; i < n; i++) {
 		struct ingest_book *k = books[i];
 
+		k->untold = true;
 		if (k->state != INGEST_BOOK_ADDING || k->fresh || (k->wanted && !has_sid)) {
 			ingest_books_add_failed(b, &books[i], 1, false, now);
 			continue;
@@ -211,6 +217,7 @@ void ingest_books_deleted(struct ingest_books *b, struct ingest_book **books, si
 		if (books[i]->state != INGEST_BOOK_DELETING)
 			continue;
 		set_state(b, books[i], INGEST_BOOK_IDLE);
+		books[i]->untold = false;
 		settle(b, books[i]);
 	}
 }
@@ -272,6 +279,7 @@ void ingest_books_lost(struct ingest_books *b)
 	for (size_t i = 0; i < n; i++) {
 		set_state(b, all[i], INGEST_BOOK_IDLE);
 		set_suspect(b, all[i], false);
+		all[i]->untold = false;
 		all[i]->asks = 0;
 		if (all[i]->queue != INGEST_BOOKS_LATER)
 			settle(b, all[i]);

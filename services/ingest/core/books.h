@@ -45,6 +45,7 @@ struct ingest_book {
 	enum ingest_book_queue queue;
 	enum ingest_book_state state;
 	bool wanted, suspect, fresh; /* fresh: added, no snapshot yet */
+	bool untold; /* an add was not answered, or it is one of what was held: only a delete makes sure of it */
 	uint32_t asks, refusals;
 	int64_t due_ns;
 	struct kmd_str ticker; /* lies behind the struct */
@@ -78,8 +79,8 @@ void ingest_books_added(struct ingest_books *b, struct ingest_book **books, size
 void ingest_books_add_failed(
     struct ingest_books *b, struct ingest_book **books, size_t n, bool alone, struct kmd_mono now);
 /**
- * No answer came. What has had its snapshot since is held all the same: it goes on, or is deleted if it is not wanted
- * any more. @has_sid false: it was the subscribe, and what is wanted is asked for again for the sake of the sid.
+ * No answer came. What has had its snapshot since is held all the same and goes on; what is not wanted any more may be
+ * held, and is deleted before it is forgotten. @has_sid false: it was the subscribe, and what is wanted is asked for again for the sake of the sid.
  */
 void ingest_books_add_unanswered(
     struct ingest_books *b, struct ingest_book **books, size_t n, bool has_sid, struct kmd_mono now);

@@ -204,6 +204,31 @@ static void an_add_whose_answer_is_lost_is_not_forgotten(void **state)
 	assert_true(kmd_str_eqz(taken[0]->ticker, "B"));
 }
 
+/* Neither an answer nor a snapshot came yet, and then the market settled: the exchange may hold it all the same. */
+static void what_may_be_held_is_deleted_before_it_is_forgotten(void **state)
+{
+	size_t n;
+
+	(void)state;
+	want("A", true);
+	want("B", true);
+	n = take(INGEST_BOOKS_ADD);
+	want("A", false);
+	ingest_books_add_unanswered(&books, taken, n, false, now);
+	assert_int_equal(take(INGEST_BOOKS_DELETE), 1);
+	assert_true(kmd_str_eqz(taken[0]->ticker, "A"));
+	ingest_books_deleted(&books, taken, 1);
+	/* B is asked for once more; even a refusal of that says nothing of the first time. */
+	n = take(INGEST_BOOKS_ADD);
+	assert_int_equal(n, 1);
+	want("B", false);
+	ingest_books_add_failed(&books, taken, n, false, now);
+	assert_int_equal(take(INGEST_BOOKS_DELETE), 1);
+	ingest_books_deleted(&books, taken, 1);
+	assert_int_equal(books.held, 0);
+	assert_int_equal(books.map.count, 0);
+}
+
 static void a_lost_subscription_adds_everything_again(void **state)
 {
 	(void)state;
@@ -233,6 +258,7 @@ int main(void)
 	    T(a_gap_during_an_add_is_not_forgotten),
 	    T(a_missing_snapshot_is_asked_for_and_then_added_again),
 	    T(an_add_whose_answer_is_lost_is_not_forgotten),
+	    T(what_may_be_held_is_deleted_before_it_is_forgotten),
 	    T(a_lost_subscription_adds_everything_again),
 	};
 
