@@ -18,5 +18,4 @@ void check_sink_end(void);
 bool check_ingest_done(void);
 void check_ingest_end(void);
 
-
 #endif

@@ -18,7 +18,8 @@ struct seen {
 	bool *refused;                       /* by n - 1 */
 	int64_t last_n;                      /* of the last `alive` or `closed` */
 	bool opened, closed;
-	bool late; /* some of its records came in when a successor had read `feed` already: its process was dead by then */
+	bool late; /* some of its records came in when a successor had read `feed` already: its process was dead by then
+		    */
 	struct told_gap *gaps;
 	size_t gaps_count, gaps_cap;
 };

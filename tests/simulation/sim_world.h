@@ -42,9 +42,10 @@ enum sim_mode { SIM_SINK, SIM_INGEST, SIM_BOTH, SIM_MODE_COUNT };
 #define SIM_FAULTS(X) \
 	X(crash) \
 	X(freeze) \
-	X(drop) X(repeat) X(cut) X(silent) X(terminal) X(command) X(unanswered) X(late_reply) X(dial) X(refuse) \
-	    X(broker_down) X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(rest_error) \
-		X(rest_throttle) X(rest_garbage) X(rest_lost) X(rest_stale) X(rest_empty) X(resend) X(stop) X(scale)
+	X(drop) \
+	X(repeat) X(cut) X(silent) X(terminal) X(command) X(unanswered) X(late_reply) X(dial) X(refuse) X(broker_down) \
+	    X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(rest_error) X(rest_throttle) \
+		X(rest_garbage) X(rest_lost) X(rest_stale) X(rest_empty) X(resend) X(stop) X(scale)
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name) SIM_FAULT_##name,

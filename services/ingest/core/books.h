@@ -80,7 +80,8 @@ void ingest_books_add_failed(
     struct ingest_books *b, struct ingest_book **books, size_t n, bool alone, struct kmd_mono now);
 /**
  * No answer came. What has had its snapshot since is held all the same and goes on; what is not wanted any more may be
- * held, and is deleted before it is forgotten. @has_sid false: it was the subscribe, and what is wanted is asked for again for the sake of the sid.
+ * held, and is deleted before it is forgotten. @has_sid false: it was the subscribe, and what is wanted is asked for
+ * again for the sake of the sid.
  */
 void ingest_books_add_unanswered(
     struct ingest_books *b, struct ingest_book **books, size_t n, bool has_sid, struct kmd_mono now);
