@@ -182,7 +182,6 @@ static int serve(struct kmd_app *app, const void *settings, const struct kmd_con
 	void *service = NULL;
 	int code;
 
-	signals_block();
 	ready_init(&app->ready);
 	app->metrics = kmd_metrics_new();
 	tick_now(app, KMD_PHASE_RUN, (struct kmd_mono){0});
@@ -241,6 +240,8 @@ static int run_command(
     const struct kmd_app *app, const struct options *o, const void *settings, const struct kmd_conf *conf)
 {
 	struct kmd_err err = {0};
+
+	signals_unblock(); /* it has nothing to drain */
 	int code = o->command->run(settings, conf, o->command_arg, &err);
 
 	return code ? complain(app->program, code, err.text) : 0;
@@ -302,6 +303,7 @@ int kmd_app_main(const struct kmd_app_ops *ops, int argc, char **argv)
 	struct options o;
 	struct kmd_err err = {0};
 
+	signals_block(); /* one that comes before the service stands stops it in order as soon as it does */
 	snprintf(app.program, sizeof(app.program), "kmd-%s", ops->name);
 	if (options_parse(ops, argc, argv, &o, &err) < 0) {
 		fprintf(stderr, "%s: %s (see --help)\n", app.program, err.text);

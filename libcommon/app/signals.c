@@ -47,6 +47,13 @@ void signals_block(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+void signals_unblock(void)
+{
+	const sigset_t set = stop_signals();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void leave_at_once(void)
 {
 	dprintf(STDERR_FILENO, "%s: second signal, stopping at once without flushing\n", self.program);

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 
 from support import keys
-from support.paths import program
+from support.paths import PATIENCE, program
 from support.ports import free_port
 from support.postgres import Postgres
 from support.process import Failure, run, wait_until
@@ -310,6 +313,24 @@ def patient(one: Service, *names: str) -> dict[str, Any]:
     assert one.live() == 200
     assert body is not None
     return body
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_sigterm_before_the_service_stands_is_a_clean_stop(name: str, key: Path, tmp_path: Path) -> None:
+    """While it reads its settings, which come through a pipe, and at random moments from then on."""
+    settings = good(name, key)
+    for attempt in range(6):
+        pipe = tmp_path / f"{attempt}.env"
+        os.mkfifo(pipe)
+        env = {**base_env(), **settings, "KMD_SHUTDOWN_TIMEOUT": "1s"}
+        child = subprocess.Popen([program(f"kmd-{name}"), "--config", str(pipe)], env=env, stderr=subprocess.PIPE)
+        with open(pipe, "w"):  # it has opened the other end
+            if attempt % 2:
+                child.send_signal(signal.SIGTERM)
+        time.sleep(attempt / 300)
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=30 * PATIENCE)
+        assert child.returncode == 0, said.decode()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
