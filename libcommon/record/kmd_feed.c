@@ -112,7 +112,7 @@ void kmd_feed_encode(const struct kmd_feed_record *r, struct kmd_buf *out)
 	kmd_jsonw_free(w);
 }
 
-static bool find_kind(struct kmd_str name, enum kmd_feed_kind *ret)
+bool kmd_feed_find_kind(struct kmd_str name, enum kmd_feed_kind *ret)
 {
 	for (int kind = 0; kind < KMD_FEED_KIND_COUNT; kind++) {
 		if (kmd_str_eqz(name, kind_names[kind])) {
@@ -155,7 +155,7 @@ int kmd_feed_decode(struct kmd_json_val v, struct kmd_arena *arena, struct kmd_f
 {
 	struct kmd_feed_record r = kmd_feed_make(KMD_FEED_opened, 0, 0);
 	const struct kmd_json_val use_yes_price = kmd_json_get(v, "use_yes_price");
-	if (!find_kind(kmd_json_text(kmd_json_get(v, "kind"), arena), &r.kind) ||
+	if (!kmd_feed_find_kind(kmd_json_text(kmd_json_get(v, "kind"), arena), &r.kind) ||
 	    kmd_json_i64(kmd_json_get(v, "lineage"), &r.lineage) < 0 ||
 	    kmd_time_parse(kmd_json_text(kmd_json_get(v, "at"), arena), &r.at_ns) < 0)
 		return KMD_EPARSE;

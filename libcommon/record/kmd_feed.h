@@ -53,6 +53,8 @@ struct kmd_feed_record {
 /** A record with nothing in it but kind, lineage and time. */
 struct kmd_feed_record kmd_feed_make(enum kmd_feed_kind kind, int64_t lineage, int64_t at_ns);
 const char *kmd_feed_kind_name(enum kmd_feed_kind kind);
+/** False: no kind of that name. */
+bool kmd_feed_find_kind(struct kmd_str name, enum kmd_feed_kind *ret);
 void kmd_feed_encode(const struct kmd_feed_record *r, struct kmd_buf *out);
 /** Tolerant: unknown members are skipped. 0; KMD_EPARSE: no object, unknown kind, no lineage or time. Views borrow from the document or @arena; sids lie in @arena. */
 int kmd_feed_decode(struct kmd_json_val v, struct kmd_arena *arena, struct kmd_feed_record *ret) KMD_MUST_CHECK;

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from component.enricher_exchange import Exchange, Request
 
 from support import consume, keys
@@ -94,15 +93,19 @@ class Bench:
         assert found is not None
         return found
 
+    def wait_walk(self) -> None:
+        """Until a walk through the lists is over: what is added from now on is not listed for a while."""
+
+        def over() -> bool:
+            lists = self.exchange.asked("/markets")
+            answered = self.service.metric("kmd_enricher_requests_total", endpoint="markets")
+            return any(r.query["status"] == "settled" for r in lists) and answered >= len(lists)
+
+        wait_until("a whole walk", over)
+
     def committed(self, topic: str = "lifecycle") -> int:
         """Offsets that the group committed, summed."""
-        name = self.topic(topic)
-        names = [TopicPartition(name, p) for p in consume.watermarks(self.kafka.bootstrap, name)]
-        group = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": self.group})
-        try:
-            return sum(max(0, tp.offset) for tp in group.committed(names, timeout=10))
-        finally:
-            group.close()
+        return consume.committed(self.kafka.bootstrap, self.group, self.topic(topic))
 
     def wait_committed(self, count: int) -> None:
         wait_until(f"{count} offsets of lifecycle committed", lambda: self.committed() >= count)

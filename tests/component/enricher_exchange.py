@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -154,7 +155,11 @@ def market(ticker: str, event: str, **members: Any) -> dict[str, Any]:
     }
 
 
-def settled(value: str = "1.0000", result: str = "yes", settled_at: str | None = "2026-11-22T10:05:00.123456Z") -> dict[str, Any]:
+# Of late: what was settled more than a week ago is forgotten.
+SETTLED_AT = datetime.fromtimestamp(int(time.time()) - 3600, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.123456Z")
+
+
+def settled(value: str = "1.0000", result: str = "yes", settled_at: str | None = SETTLED_AT) -> dict[str, Any]:
     """Members of a finalized market."""
     members = {"status": "finalized", "result": result, "settlement_value_dollars": value, "expiration_value": "2.0"}
     return {**members, "settlement_ts": settled_at} if settled_at else members
@@ -169,8 +174,6 @@ def _one(name: str, body: dict[str, Any] | None) -> Answer:
 
 
 def _seconds(text: str) -> int:
-    from datetime import datetime
-
     return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from component.enricher_bench import Bench, E, M, S, bench, created, exchange, first, is_determined, is_settled
-from component.enricher_exchange import NOT_FOUND, Request, determined, settled
+from component.enricher_exchange import NOT_FOUND, SETTLED_AT, Request, determined, settled
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from support import consume
 from support.process import wait_until
 
 __all__ = ["bench", "exchange"]
@@ -20,6 +21,7 @@ __all__ = ["bench", "exchange"]
 
 def test_created_leads_to_market_event_and_series(bench: Bench) -> None:
     bench.start()
+    bench.wait_walk()
     body = bench.exchange.add(M, E, S)
     bench.frame(created(M, E))
     (record,) = bench.wait("markets", M)
@@ -64,7 +66,7 @@ def test_determined_then_settled(bench: Bench) -> None:
     bench.exchange.markets[M] |= settled()
     bench.frame(is_settled(M))
     _, two = bench.wait("settlements", M, 2)
-    assert two["trigger"] == "settled" and two["settled_at"] == "2026-11-22T10:05:00.123456Z"
+    assert two["trigger"] == "settled" and two["settled_at"] == SETTLED_AT
     assert two["determined_at"] == one["determined_at"] and two["body"] == bench.exchange.markets[M]
     assert len(bench.exchange.asked(f"/markets/{M}")) == 2
     assert bench.wait("markets", M, 2)[-1]["body"]["status"] == "finalized"
@@ -272,6 +274,30 @@ def test_unreadable_frame_is_a_dead_letter(bench: Bench) -> None:
     assert one.header("__connect.errors.partition") in ("0", "1") and (one.header("__connect.errors.offset") or "").isdigit()
     assert one.header("__connect.errors.exception.message") == "not JSON"
     bench.wait_committed(2)
+
+
+def test_feed_record_of_an_unknown_kind_is_a_dead_letter(bench: Bench) -> None:
+    service = bench.start()
+    bench.feed(kind="teleported", lineage=7, at=time.time())
+    bench.feed(kind="opened", lineage=8, at=time.time())
+    consume.produce(bench.kafka.bootstrap, bench.topic("feed"), [consume.Outgoing(b'{"kind":"alive"}', b"9", ())])
+    letters = wait_until("two dead letters", lambda: (found := bench.read("dlq")) and len(found) == 2 and found)
+    one = next(r for r in letters if r.key == b"7")
+    assert json.loads(one.value or b"")["kind"] == "teleported" and one.header("lineage") == "7"
+    assert one.header("__connect.errors.topic") == bench.topic("feed")
+    assert one.header("__connect.errors.exception.message") == "feed record of an unknown kind"
+    service.wait_metric("kmd_enricher_records_total", 2, topic="dlq")
+    wait_until("all three are done", lambda: bench.committed("feed") == 3)
+
+
+def test_a_failure_that_repeats_is_told_once_a_minute(bench: Bench) -> None:
+    tickers = [f"{E}-T{i}" for i in range(40)]
+    bench.exchange.rule_for_all(lambda r, _n: (500, {"code": "internal"}) if r.path.startswith("/markets/") else None)
+    service = bench.start()
+    bench.frames(is_determined(ticker) for ticker in tickers)
+    service.wait_metric("kmd_enricher_requests_total", 60, code="500", endpoint="market")
+    told = [line for line in service.log_lines() if line["event"] == "call_failed"]
+    assert len(told) == 1 and told[0]["of"] == "market" and told[0]["key"] in tickers and told[0]["why"] == "status 500"
 
 
 def test_unknown_market_event_and_multivariate(bench: Bench) -> None:

@@ -24,6 +24,7 @@ __all__ = ["bench", "exchange"]
 def test_a_restart_repeats_nothing_that_was_published(bench: Bench) -> None:
     bench.exchange.add(M, E, S)
     bench.start()
+    bench.wait_walk()
     bench.exchange.markets[M] |= settled()
     bench.frames([is_determined(M), is_settled(M)])
     bench.wait("settlements", M, 2)
@@ -36,7 +37,8 @@ def test_a_restart_repeats_nothing_that_was_published(bench: Bench) -> None:
     bench.frame(created(M + "B", E))
     bench.wait("markets", M + "B")
     assert len(bench.exchange.asked(f"/markets/{M}")) == before
-    assert len(bench.records("settlements")) == 2 and len(bench.records("events")) == 1
+    told = [r["trigger"] for r in bench.records("settlements")]
+    assert sorted(told) == ["determined", "settled"] and len(bench.records("events")) == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -217,9 +219,33 @@ def test_a_new_key_is_taken_without_restart(bench: Bench, folder: Path) -> None:
 
     bench.exchange.rule_for_all(only_second)
     bench.frame(is_determined(M))
-    wait_until("refused", lambda: "refused" in seen and bench.service.ready()[0] == 503)
+    # so often that everything pauses for long
+    bench.service.wait_metric("kmd_enricher_requests_total", 5, timeout=90, code="401")
+    assert "refused" in seen and bench.service.ready()[0] == 503
+    changed = time.monotonic()
     bench.key.private.write_bytes(good.private.read_bytes())
     bench.wait("settlements", M)
+    print(f"settlement {time.monotonic() - changed:.1f} s after the key file changed")
+    refused = bench.service.metric("kmd_enricher_requests_total", code="401")
+    assert bench.service.metric("kmd_enricher_requests_total", code="200") > 0 and refused <= 6
+
+
+def test_lifecycle_made_anew_is_read_and_committed(bench: Bench) -> None:
+    tickers = [f"{E}-T{i}" for i in range(6)]
+    for ticker in tickers:
+        bench.exchange.add(ticker, E, S, **determined())
+    service = bench.start(KMD_TOPIC_PARTITIONS="1")
+    bench.frames(is_determined(ticker) for ticker in tickers[:4])
+    bench.wait("settlements", None, 4)
+    bench.wait_committed(4)
+    name = bench.topic("lifecycle")
+    consume.delete_topic(bench.kafka.bootstrap, name)
+    consume.create_topic(bench.kafka.bootstrap, name, 1)
+    for n, ticker in enumerate(tickers[4:], 1):
+        bench.frame(is_determined(ticker))
+        bench.wait("settlements", ticker, timeout=60)
+        wait_until("its new offset is committed", lambda k=n: bench.committed() == k)
+    assert service.alive() and service.ready()[0] == 200
 
 
 def test_a_record_refused_for_good_is_not_committed_past(bench: Bench) -> None:
@@ -239,21 +265,31 @@ def test_a_record_refused_for_good_is_not_committed_past(bench: Bench) -> None:
     assert bench.committed() == 1
 
 
-def test_two_members_share_the_work_and_take_over(bench: Bench) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])
+def test_two_members_share_the_work_and_take_over(bench: Bench, how: signal.Signals) -> None:
     tickers = [f"{E}-T{i}" for i in range(40)]
     for ticker in tickers:
         bench.exchange.add(ticker, E, S)
-    one, two = bench.start(KMD_ENRICHER_SETTLEMENT_RETRY="1s"), bench.start(KMD_ENRICHER_SETTLEMENT_RETRY="1s")
+    settings = {"KMD_ENRICHER_SETTLEMENT_RETRY": "1s", "KMD_TOPIC_PARTITIONS": "12"}
+    one, two = bench.start(**settings), bench.start(**settings)
     wait_until("both have partitions", lambda: all(_assigned(s) for s in (one, two)))
     bench.frames(is_determined(ticker) for ticker in tickers)
     for ticker in tickers:
         wait_until("asked", lambda t=ticker: bench.exchange.asked(f"/markets/{t}"))
-    assert one.stop() == 0
+    one.process.send(how)
+    assert how != signal.SIGTERM or one.process.wait() == 0
     for ticker in tickers:
         bench.exchange.markets[ticker] |= determined()
-    bench.wait("settlements", None, len(tickers))
+    bench.wait("settlements", None, len(tickers), timeout=60)
     assert {r["market_ticker"] for r in bench.records("settlements")} == set(tickers)
     bench.wait_committed(len(tickers))
+    if how == signal.SIGSTOP:
+        one.process.thaw()
+        one.wait_ready()
+        bench.frame(is_determined(tickers[0], 1795342000))
+        bench.wait("settlements", tickers[0], 2)
+        bench.wait_committed(len(tickers) + 1)
+    assert len(bench.records("settlements")) == len(tickers) + (how == signal.SIGSTOP)
     bench.exchange.add(M, E, S)  # the lists are walked by who is left
     bench.feed(kind="gap", lineage=1, at=time.time(), channel="market_lifecycle_v2", from_recv_ns=time.time_ns() - 10**9)
     bench.wait("markets", M)

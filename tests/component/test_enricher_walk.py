@@ -11,6 +11,7 @@ import pytest
 from component.enricher_bench import Bench, E, M, S, bench, exchange, is_determined, is_settled, rfc3339
 from component.enricher_exchange import determined, settled
 
+from support import consume
 from support.process import wait_until
 
 __all__ = ["bench", "exchange"]
@@ -44,6 +45,32 @@ def test_lists_are_paged_and_published_once(bench: Bench) -> None:
         m["body"]["floor_strike"] == 80000 for m in again
     )
     assert len(bench.records("events")) == 4 and len(bench.records("series")) == 1
+
+
+def test_what_lists_show_twice_is_published_once(bench: Bench) -> None:
+    for i in range(50):
+        bench.exchange.add(f"{E}-T{i}", E, S)
+    twice = [m for m in bench.exchange.markets.values() for _ in range(2)]
+    bench.exchange.rule("/markets", lambda r, _n: (200, {"markets": twice if r.query["status"] == "open" else [], "cursor": ""}))
+    bench.exchange.rule("/events", lambda _r, _n: (200, {"events": [*bench.exchange.events.values()] * 2, "cursor": ""}))
+    bench.start(KMD_ENRICHER_LIST_EVERY="1s")
+    bench.wait("markets", None, 50)
+    bench.exchange.markets[f"{E}-T7"]["title"] = "changed"
+    bench.wait("markets", f"{E}-T7", 2)
+    assert len(bench.records("markets")) == 51 and len(bench.records("events")) == 1
+
+
+@pytest.mark.parametrize("hours, times", [(23, 0), (25, 1)])
+def test_series_of_a_listed_event_is_fetched_again_after_a_day(bench: Bench, hours: int, times: int) -> None:
+    bench.exchange.add(M, E, S)
+    old = {"ticker": S, "fetched_at": ago(hours * 3600), "body": {**bench.exchange.series[S], "fee_multiplier": 1}}
+    consume.create_topic(bench.kafka.bootstrap, bench.topic("series"), 1)
+    consume.produce(bench.kafka.bootstrap, bench.topic("series"), [consume.Outgoing(json.dumps(old).encode(), S.encode(), ())])
+    bench.start(KMD_ENRICHER_LIST_EVERY="1s")
+    wait_until("two walks", lambda: len([r for r in bench.exchange.asked("/markets") if r.query["status"] == "settled"]) > 1)
+    if times:
+        assert bench.wait("series", S, 2)[-1]["body"] == bench.exchange.series[S]
+    assert len(bench.exchange.asked(f"/series/{S}")) == times
 
 
 @pytest.mark.parametrize("mve", ["false", "true"])
@@ -230,6 +257,20 @@ def test_window_beyond_the_cutoff_is_asked_for_in_the_archive(bench: Bench) -> N
         from_ts_ms=int((now - 3) * 1000), to_ts_ms=int((now + 3) * 1000),
     )  # fmt: skip
     wait_until("both kinds", lambda: {len(t["msg"]["trade_id"]) for t in trades_of(bench)} == {3, 5})
+
+
+def test_windows_that_come_together_ask_once_where_the_archive_begins(bench: Bench) -> None:
+    now = time.time() - 100
+    bench.exchange.trades = [trade(i, now - 30 + i) for i in range(60)]
+    bench.exchange.rule("/historical/cutoff", lambda _r, n: (503, {}) if n < 2 else None)
+    bench.start()
+    for lineage in range(1, 9):
+        bench.feed(
+            kind="gap", lineage=lineage, at=now, channel="trade", sid=1,
+            from_ts_ms=int((now - 3 - lineage) * 1000), to_ts_ms=int((now + 3) * 1000),
+        )  # fmt: skip
+    wait_until("trades of all", lambda: len({r.header("repairs") for r in bench.read("trades")}) == 8)
+    assert len(bench.exchange.asked("/historical/cutoff")) == 3
 
 
 def test_feed_is_not_committed_past_an_open_lineage(bench: Bench) -> None:

@@ -65,6 +65,16 @@ def count(bootstrap: str, topic: str) -> int:
     return sum(high - low for low, high in watermarks(bootstrap, topic).values())
 
 
+def committed(bootstrap: str, group: str, topic: str) -> int:
+    """Offsets that the group committed, summed over the partitions."""
+    names = [TopicPartition(topic, p) for p in watermarks(bootstrap, topic)]
+    member = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    try:
+        return sum(max(0, tp.offset) for tp in member.committed(names, timeout=10 * PATIENCE))
+    finally:
+        member.close()
+
+
 def read_topic(
     bootstrap: str, topic: str, since: Mapping[int, int] | None = None, timeout: float = 60.0
 ) -> list[Record]:

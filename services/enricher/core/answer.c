@@ -29,10 +29,12 @@ static void read_error(struct kmd_json_val root, struct kmd_arena *arena, struct
 		ret->message = kmd_json_text(error, arena);
 }
 
-/* Codes may end in dynamic text (a user id), so they are told by their beginning. */
+/* Codes may end in dynamic text (a user id), so they are told by their beginning; what is wrong with a signature stands
+ * in details behind a code that says no more than that. */
 static bool says(const struct enrich_answer *a, struct kmd_str word)
 {
-	return kmd_str_has_prefix(a->code, word) || kmd_str_has_prefix(a->message, word);
+	return kmd_str_has_prefix(a->code, word) || kmd_str_has_prefix(a->details, word) ||
+	       kmd_str_has_prefix(a->message, word);
 }
 
 static enum enrich_verdict error_verdict(int status, const struct enrich_answer *a)

@@ -120,7 +120,7 @@ static void forget_market(struct enrich_published *p, struct kmd_str ticker)
 	struct enrich_market *m = kmd_map_get(&p->markets, ticker);
 
 	if (m)
-		m->hash = 0, m->fetched_ns = 0, m->finalized_ns = 0, m->has_series = false;
+		m->hash = m->sent = 0, m->fetched_ns = 0, m->finalized_ns = 0, m->has_series = false;
 }
 
 static void apply_market(struct enrich_published *p, struct kmd_str ticker, struct kmd_json_val record)
@@ -248,6 +248,35 @@ bool enrich_published_parent_changed(
 	return false;
 }
 
+static uint64_t *sent_of(const struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker)
+{
+	struct enrich_parent *e;
+	struct enrich_market *m;
+
+	if (topic == KMD_TOPIC_MARKETS) {
+		m = enrich_published_market(p, ticker);
+		return m ? &m->sent : NULL;
+	}
+	e = enrich_published_parent(p, topic, ticker);
+	return e ? &e->sent : NULL;
+}
+
+void enrich_published_note_sent(struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark)
+{
+	if (topic == KMD_TOPIC_MARKETS)
+		make_market(p, ticker)->sent = mark;
+	else
+		make_parent(p, topic, ticker)->sent = mark;
+}
+
+bool enrich_published_was_sent(
+    const struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark)
+{
+	const uint64_t *sent = sent_of(p, topic, ticker);
+
+	return sent && *sent == mark;
+}
+
 bool enrich_published_outcome_differs(
     const struct enrich_published *p, const struct kmd_settlement_data *d, int64_t settled_ns)
 {
@@ -337,6 +366,42 @@ size_t enrich_published_unseen(const struct enrich_published *p, enum enrich_swe
 	for (size_t it = 0; n < max && kmd_map_next(&p->markets, &it, &key, &value);)
 		if (is_unseen(value, sweep, walk_ns))
 			ret[n++] = kmd_arena_dup(arena, key);
+	return n;
+}
+
+void enrich_published_list_series(struct enrich_published *p, struct kmd_str series, int64_t now_ns)
+{
+	struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_SERIES, series);
+
+	if (e)
+		e->listed_ns = now_ns;
+}
+
+static bool is_due_again(const struct enrich_parent *e, int64_t now_ns)
+{
+	return e->hash && e->fetched_ns < now_ns - ENRICH_SERIES_AGAIN_NS;
+}
+
+bool enrich_published_series_is_old(const struct enrich_published *p, struct kmd_str series, int64_t now_ns)
+{
+	const struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_SERIES, series);
+
+	return e && is_due_again(e, now_ns);
+}
+
+size_t enrich_published_old_series(const struct enrich_published *p, int64_t walk_ns, int64_t now_ns,
+    struct kmd_arena *arena, struct kmd_str *ret, size_t max)
+{
+	struct kmd_str key;
+	void *value;
+	size_t n = 0;
+
+	for (size_t it = 0; n < max && kmd_map_next(&p->series, &it, &key, &value);) {
+		const struct enrich_parent *e = value;
+
+		if (e->listed_ns >= walk_ns && is_due_again(e, now_ns))
+			ret[n++] = kmd_arena_dup(arena, key);
+	}
 	return n;
 }
 

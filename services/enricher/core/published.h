@@ -25,11 +25,13 @@
 /* The exchange's lists may be this old when they are served (its CDN), and two machines' clocks differ. */
 #define ENRICH_STALE_NS (INT64_C(15) * 1000000000)
 #define ENRICH_EVENT_FRESH_NS \
-	(INT64_C(60) * 1000000000) /* an event fetched so shortly before a market's frame will do */
+	(INT64_C(60) * 1000000000)           /* an event fetched so shortly before a market's frame will do */
+#define ENRICH_SERIES_AGAIN_NS ENRICH_DAY_NS /* after so long a series of a listed event is fetched again */
 #define ENRICH_SERIES_FRESH_NS (INT64_C(600) * 1000000000) /* idem a series; 60 s for a frame about the event */
 
 struct enrich_market {
 	uint64_t hash;         /* content of the record in `markets`; 0: none */
+	uint64_t sent;         /* mark of the last record sent in this life, acknowledged or not; 0: none */
 	int64_t fetched_ns;    /* when that content was last seen at the exchange */
 	int64_t seen_ns;       /* when any content was: its record may still be on its way */
 	int64_t finalized_ns;  /* 0: not finalized */
@@ -45,8 +47,10 @@ struct enrich_market {
 
 struct enrich_parent {
 	uint64_t hash;       /* content of the record in its topic; 0: none */
+	uint64_t sent;       /* mark of the last record sent in this life, acknowledged or not; 0: none */
 	int64_t fetched_ns;  /* when that content was last seen at the exchange */
 	int64_t seen_ns;     /* when any content was: its record may still be on its way */
+	int64_t listed_ns;   /* of a series: when a list last showed an event of it */
 	char *series_ticker; /* of an event, NULL: not known; owned */
 };
 
@@ -80,6 +84,13 @@ bool enrich_published_market_changed(
     struct enrich_published *p, struct kmd_str ticker, uint64_t hash, bool has_series, int64_t fetched_ns);
 bool enrich_published_parent_changed(
     struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t hash, int64_t fetched_ns);
+/**
+ * What the producer took, before it is acknowledged: what a list shows twice is sent once. @mark tells one content from
+ * another, never 0. For that alone; what waits for a record waits for its acknowledgement.
+ */
+void enrich_published_note_sent(struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark);
+bool enrich_published_was_sent(
+    const struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark);
 /** Does a settled market of a list tell something else than its last settlement record? */
 bool enrich_published_outcome_differs(
     const struct enrich_published *p, const struct kmd_settlement_data *d, int64_t settled_ns);
@@ -100,6 +111,13 @@ size_t enrich_published_expired(
 /** Up to @max tickers of market records that are not final and were not seen since @walk_ns, the beginning of a walk,
  * as far as @sweep goes; text in @arena. Returns the count. */
 size_t enrich_published_unseen(const struct enrich_published *p, enum enrich_sweep sweep, int64_t walk_ns,
+    struct kmd_arena *arena, struct kmd_str *ret, size_t max);
+/** A list showed an event of the series. */
+void enrich_published_list_series(struct enrich_published *p, struct kmd_str series, int64_t now_ns);
+/** Is a known series due to be fetched again? */
+bool enrich_published_series_is_old(const struct enrich_published *p, struct kmd_str series, int64_t now_ns);
+/** Up to @max tickers of series that are, and that a list showed since @walk_ns; text in @arena. Returns the count. */
+size_t enrich_published_old_series(const struct enrich_published *p, int64_t walk_ns, int64_t now_ns,
     struct kmd_arena *arena, struct kmd_str *ret, size_t max);
 /** Forgets markets that have no record and no recent settlement, and events and series long not seen. */
 void enrich_published_prune(struct enrich_published *p);

@@ -18,7 +18,7 @@ static struct kmd_str map_key(struct enrich_sched *s, enum enrich_kind kind, str
 void enrich_sched_init(struct enrich_sched *s, double rate, unsigned max_in_flight, uint64_t seed)
 {
 	*s = (struct enrich_sched){
-	    .interval_ns = (int64_t)((double)KMD_NS_PER_S / rate),
+	    .interval_ns = (int64_t)((double)(ENRICH_RATE_SPAN_NS + ENRICH_RATE_SLACK_NS) / rate),
 	    .max_in_flight = max_in_flight,
 	    .pause = {.base_ns = KMD_NS_PER_S},
 	    .rng = seed,
@@ -275,6 +275,12 @@ void enrich_sched_pause(struct enrich_sched *s, struct kmd_mono now, int64_t flo
 void enrich_sched_unpause(struct enrich_sched *s)
 {
 	kmd_backoff_reset(&s->pause);
+}
+
+void enrich_sched_pause_end(struct enrich_sched *s)
+{
+	s->paused_until_ns = 0;
+	enrich_sched_unpause(s);
 }
 
 void enrich_sched_purge(struct enrich_sched *s, struct enrich_book *b, uint32_t slot)

@@ -27,7 +27,8 @@ enum enrich_kind {
 	ENRICH_JOB_SERIES,
 	ENRICH_JOB_WINDOW,
 	ENRICH_JOB_LIST,
-	ENRICH_JOB_CUTOFF
+	ENRICH_JOB_CUTOFF,
+	ENRICH_JOB_KINDS,
 };
 
 /* In order of priority. */
@@ -42,6 +43,9 @@ enum enrich_job_state { ENRICH_QUEUED, ENRICH_RUNNING, ENRICH_PARKED };
 #define ENRICH_ABSENT_GIVE_UP_NS (INT64_C(600) * 1000000000) /* of a lookup; a settlement is never given up */
 #define ENRICH_ABSENT_GIVE_UP_TRIES 5
 #define ENRICH_RATE_SLACK_NS (INT64_C(10) * 1000000) /* lateness of the loop that the rate makes up for */
+/* No more calls than the rate start in any stretch so long: a second, what is made up for, and what the way to the
+ * exchange may shift them. */
+#define ENRICH_RATE_SPAN_NS (INT64_C(1050) * 1000000)
 
 struct enrich_job {
 	enum enrich_kind kind;
@@ -126,6 +130,8 @@ void enrich_sched_end(struct enrich_sched *s, struct enrich_job *job);
 void enrich_sched_pause(struct enrich_sched *s, struct kmd_mono now, int64_t floor_ns, int64_t cap_ns);
 /** An answer was good: the next pause is short again. */
 void enrich_sched_unpause(struct enrich_sched *s);
+/** What the pause waits for has come: it is over, and the next one is short again. */
+void enrich_sched_pause_end(struct enrich_sched *s);
 
 /** Drops the causes of a partition; queued lookups that nobody waits for any more go. */
 void enrich_sched_purge(struct enrich_sched *s, struct enrich_book *b, uint32_t slot);

@@ -230,6 +230,16 @@ static void bury_silent(struct enrich_windows *w, const struct enrich_lineage *l
 	}
 }
 
+/* Their anchors would hold the offset for ever. */
+static void forget_gone(struct enrich_windows *w, struct enrich_book *b, int64_t now_ns)
+{
+	for (size_t i = w->count; i-- > 0;)
+		if (w->lineages[i].end_ns < now_ns - ENRICH_AWAIT_NS) {
+			forget(w, b, i);
+			w->given_up++;
+		}
+}
+
 static void on_trade_subscribed(
     struct enrich_windows *w, struct enrich_book *b, const struct kmd_feed_record *r, struct enrich_cause *c)
 {
@@ -288,6 +298,7 @@ static void on_life(
 	anchor(b, l, c, s && (r->group.p || l->group.n == 0));
 	bury_silent(w, l, r->at_ns);
 	resolve(w, b);
+	forget_gone(w, b, r->at_ns);
 }
 
 static void on_hole(struct enrich_windows *w, const struct kmd_feed_record *r, struct enrich_cause *c)

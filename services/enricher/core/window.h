@@ -24,6 +24,10 @@
  * exchange lets in can differ. */
 #define ENRICH_SILENT_NS (INT64_C(30) * 1000000000)
 
+/* A lineage whose group has shown no sign of life for so long, by the records of others, is let go of: when the group
+ * comes back, its `subscribed` tells itself where the former one ended. */
+#define ENRICH_AWAIT_NS (INT64_C(3600) * 1000000000)
+
 struct enrich_lineage {
 	int64_t id; /* grows with time, whatever the clocks say */
 	struct kmd_buf group;
@@ -47,7 +51,7 @@ struct enrich_windows {
 	size_t count, cap;
 	struct enrich_window *due; /* found, not yet taken */
 	size_t due_count, due_cap;
-	uint64_t given_up; /* lineages forgotten at ENRICH_LINEAGES_MAX */
+	uint64_t given_up; /* lineages forgotten at ENRICH_LINEAGES_MAX or after ENRICH_AWAIT_NS */
 	bool has_hole;     /* lifecycle was not covered from hole_ns on */
 	int64_t hole_ns;
 	struct enrich_causes hole_causes;

@@ -13,8 +13,7 @@
 #define PRUNE_EVERY_NS \
 	(INT64_C(3600) * 1000000000) /* the first time after it, when lists have refreshed what lives \
 				      */
-#define REFRESH_EVERY_NS (INT64_C(5) * 1000000000)
-#define CUTOFF_KEY KMD_STR("")
+#define REFRESH_EVERY_NS (INT64_C(1) * 1000000000)
 
 #define BIT(topic) (1u << (topic))
 #define OWN_TOPICS (BIT(KMD_TOPIC_SETTLEMENTS) | BIT(KMD_TOPIC_MARKETS) | BIT(KMD_TOPIC_EVENTS) | BIT(KMD_TOPIC_SERIES))
@@ -100,7 +99,7 @@ static int boot_join(struct enricher *e, struct kmd_err *err)
 	kmd_log(KMD_LOG_INFO, "caught_up", "markets", "%zu", e->published.markets.count, "events", "%zu",
 	    e->published.events.count, NULL);
 	/* one call to see whether exchange and key are good, where frames and lists leave nothing to do */
-	enrich_sched_want(&e->sched, ENRICH_JOB_CUTOFF, CUTOFF_KEY, ENRICH_LANE_NEW, e->mono);
+	enrich_sched_want(&e->sched, ENRICH_JOB_CUTOFF, ENRICH_CUTOFF_KEY, ENRICH_LANE_NEW, e->mono);
 	return 0;
 }
 
@@ -108,6 +107,7 @@ static int boot_join(struct enricher *e, struct kmd_err *err)
 static void boot(struct enricher *e)
 {
 	struct kmd_err err = {""};
+	uint64_t suppressed;
 	int rc = 0;
 
 	if (e->boot == ENRICH_BOOTED || e->mono.ns < e->boot_again.ns)
@@ -125,7 +125,9 @@ static void boot(struct enricher *e)
 		return;
 	}
 	e->boot_again.ns = e->mono.ns + BOOT_RETRY_NS;
-	kmd_log(KMD_LOG_WARN, "boot_waits", "why", "%s", err.text, NULL);
+	if (kmd_burst_pass(&e->burst_boot, e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_WARN, "boot_waits", "why", "%s", err.text, "suppressed", "%llu",
+		    (unsigned long long)suppressed, NULL);
 }
 
 static void keep_house(struct enricher *e)
@@ -136,8 +138,8 @@ static void keep_house(struct enricher *e)
 	}
 	if (e->mono.ns >= e->refresh_due.ns) {
 		e->refresh_due.ns = e->mono.ns + REFRESH_EVERY_NS;
-		if (kmd_signer_refresh(e->signer, NULL) > 0)
-			kmd_log(KMD_LOG_INFO, "key_read_again", NULL);
+		enrich_key_refresh(e);
+		enrich_slots_find_astray(e);
 	}
 	e->published.forget_ns = e->wall.ns - ENRICH_FORGET_AFTER_NS;
 	if (e->boot != ENRICH_BOOTED || e->prune_due.ns == 0)

@@ -37,6 +37,7 @@
 #define ENRICH_COMMIT_EVERY_NS (INT64_C(1) * 1000000000)
 #define ENRICH_PARK_NS (INT64_C(15) * 1000000000)       /* a record waits for its event at most so long */
 #define ENRICH_DRAIN_CALLS_NS (INT64_C(3) * 1000000000) /* a drain waits for calls in flight at most so long */
+#define ENRICH_CUTOFF_KEY KMD_STR("")                   /* of the one job that asks where the archive begins */
 #define ENRICH_YOUNG_NS (INT64_C(120) * 1000000000)     /* so long after `created` a 404 means "not yet" */
 
 /* Label `endpoint` of kmd_enricher_requests_total. */
@@ -64,7 +65,9 @@ struct enrich_slot {
 	enum kmd_topic topic;
 	int32_t partition;
 	bool live, begun;
-	uint32_t generation; /* counts assignments: causes of an earlier one are ignored */
+	bool astray;         /* the broker has nothing at .position: where to read on is to be found */
+	int64_t position;    /* idem */
+	uint32_t generation; /* counts beginnings: causes of an earlier one are ignored */
 	struct kmd_offsets offsets;
 	int64_t committed;
 };
@@ -82,13 +85,14 @@ struct enrich_batch {
 struct enrich_call {
 	struct enrich_job *job; /* NULL: free */
 	enum enrich_endpoint endpoint;
+	unsigned key; /* which reading of the key file signed it */
 };
 
 /* A trade window being fetched; .data of its job. */
 struct enrich_repair {
 	struct enrich_window window;
-	enum { ENRICH_REPAIR_CUTOFF, ENRICH_REPAIR_LIVE, ENRICH_REPAIR_HISTORICAL } phase;
-	unsigned round; /* 0, then once more */
+	enum { ENRICH_REPAIR_START, ENRICH_REPAIR_LIVE, ENRICH_REPAIR_HISTORICAL } phase; /* start: see the cutoff */
+	unsigned round;                                                                   /* 0, then once more */
 	struct enrich_pager pager;
 	struct enrich_batch *batch;
 };
@@ -135,6 +139,8 @@ struct enricher {
 	size_t slots_count;
 	bool paused, flow_stale; /* stale: partitions came since they were paused */
 	struct kmd_mono commit_due, stats_due, prune_due, refresh_due;
+	unsigned keys_read; /* times that the key file was read again */
+	bool locked_out;    /* the last answers were refusals of key or clock */
 
 	struct enrich_call *calls;   /* max_in_flight */
 	struct enrich_batch batches; /* head of the ring of all batches */
@@ -145,7 +151,9 @@ struct enricher {
 	unsigned failures;            /* calls without a useful answer in a row */
 
 	struct enricher_stats stats;
-	struct kmd_burst burst_retry, burst_throttled, burst_key, burst_letter, burst_trade;
+	struct kmd_burst burst_retry[ENRICH_JOB_KINDS], burst_refused[KMD_TOPIC_COUNT];
+	struct kmd_burst burst_boot, burst_throttled, burst_key, burst_clock, burst_key_file, burst_letter, burst_trade;
+	struct kmd_burst burst_commit, burst_list, burst_cut;
 	struct kmd_json doc;    /* of the answer or record at hand */
 	struct kmd_arena arena; /* idem */
 	struct kmd_buf out, path;
@@ -157,6 +165,7 @@ uint32_t enrich_slot_of(const struct enricher *e, enum kmd_topic topic, int32_t 
 void enrich_slots_settle(struct enricher *e); /* done causes move offsets */
 void enrich_slots_commit(struct enricher *e, bool sync);
 void enrich_slots_pace(struct enricher *e); /* pauses or resumes intake */
+void enrich_slots_find_astray(struct enricher *e);
 void enrich_slots_fini(struct enricher *e);
 
 /* intake.c */
@@ -185,6 +194,7 @@ void enrich_batches_fini(struct enricher *e);
 void enrich_fetch_start(struct enricher *e);
 void enrich_on_answer(void *ctx, const struct kmd_rest_answer *a);
 void enrich_fetch_retry(struct enricher *e, struct enrich_job *job, const char *why);
+void enrich_key_refresh(struct enricher *e); /* reads the key file if it changed; a refusal of the former key is over */
 
 /* market.c, parent.c: lookups */
 void enrich_on_market(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns);
@@ -213,12 +223,15 @@ void enrich_lookup_absent(struct enricher *e, struct enrich_job *job, const stru
 /* walk.c */
 void enrich_walk_lead(struct enricher *e); /* the lead came to us */
 void enrich_walk_due(struct enricher *e, int64_t delay_ns, bool full);
+bool enrich_was_listed(const struct enricher *e, const struct enrich_batch *b, enum kmd_topic topic,
+    struct kmd_str ticker, uint64_t mark);  /* a record of the walk that is with the producer already */
 bool enrich_walk_begin(struct enricher *e); /* before its call; begins a walk if none is under way */
 void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns);
 void enrich_walk_stop(struct enricher *e);
 
 /* repair.c */
-void enrich_repair_new(struct enricher *e); /* windows found in feed become jobs */
+void enrich_repair_new(struct enricher *e);                            /* windows found in feed become jobs */
+bool enrich_repair_begin(struct enricher *e, struct enrich_repair *r); /* before its call; false: not yet */
 enum enrich_endpoint enrich_repair_path(struct enricher *e, const struct enrich_repair *r);
 void enrich_on_trades(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns);
 void enrich_repair_end(struct enricher *e, struct enrich_job *job);

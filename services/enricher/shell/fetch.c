@@ -81,7 +81,7 @@ static void start(struct enricher *e, struct enrich_job *job)
 		enrich_fetch_retry(e, job, err.text);
 		return;
 	}
-	e->calls[i] = (struct enrich_call){job, ep};
+	e->calls[i] = (struct enrich_call){job, ep, e->keys_read};
 }
 
 /* True when the job turned out to need no call now; it is gone or waits then. */
@@ -91,6 +91,8 @@ static bool is_spared(struct enricher *e, struct enrich_job *job)
 
 	if (job->kind == ENRICH_JOB_LIST)
 		need = enrich_walk_begin(e) ? ENRICH_NEEDED : ENRICH_NEEDLESS;
+	else if (job->kind == ENRICH_JOB_WINDOW)
+		need = enrich_repair_begin(e, job->data) ? ENRICH_NEEDED : ENRICH_NOT_YET;
 	else if (job->kind <= ENRICH_JOB_SERIES)
 		need = enrich_lookup_need(e, job);
 	if (need == ENRICH_NEEDED)
@@ -118,11 +120,12 @@ void enrich_fetch_start(struct enricher *e)
 
 void enrich_fetch_retry(struct enricher *e, struct enrich_job *job, const char *why)
 {
+	static const char *const kinds[ENRICH_JOB_KINDS] = {"market", "event", "series", "window", "list", "cutoff"};
 	uint64_t suppressed;
 
-	if (kmd_burst_pass(&e->burst_retry, e->mono.ns, &suppressed))
-		kmd_log(KMD_LOG_WARN, "call_failed", "why", "%s", why, "suppressed", "%llu",
-		    (unsigned long long)suppressed, NULL);
+	if (kmd_burst_pass(&e->burst_retry[job->kind], e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_WARN, "call_failed", "of", "%s", kinds[job->kind], "key", "%.*s", KMD_STR_ARG(job->key),
+		    "why", "%s", why, "suppressed", "%llu", (unsigned long long)suppressed, NULL);
 	enrich_sched_retry(&e->sched, job, e->mono);
 }
 
@@ -145,6 +148,7 @@ static void on_good(struct enricher *e, struct enrich_job *job, const struct enr
 		enrich_on_page(e, job, a, received_ns);
 		break;
 	case ENRICH_JOB_CUTOFF:
+	default:
 		enrich_on_cutoff(e, job, a);
 		break;
 	}
@@ -157,10 +161,26 @@ static void slow_down(struct enricher *e, struct enrich_job *job, int64_t floor_
 	enrich_sched_again(&e->sched, job, e->mono);
 }
 
-static void on_locked_out(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a)
+void enrich_key_refresh(struct enricher *e)
+{
+	struct kmd_err err = {""};
+	uint64_t suppressed;
+	int rc = kmd_signer_refresh(e->signer, &err);
+
+	if (rc < 0 && kmd_burst_pass(&e->burst_key_file, e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_WARN, "key_not_read", "why", "%s", err.text, "suppressed", "%llu",
+		    (unsigned long long)suppressed, NULL);
+	if (rc <= 0)
+		return;
+	kmd_log(KMD_LOG_INFO, "key_read_again", NULL);
+	e->keys_read++;
+	if (e->locked_out)
+		enrich_sched_pause_end(&e->sched);
+}
+
+static void tell_locked_out(struct enricher *e, const struct enrich_answer *a)
 {
 	bool skew = a->verdict == ENRICH_CLOCK_SKEW;
-	struct kmd_err err = {""};
 	uint64_t suppressed;
 
 	kmd_buf_reset(&e->out);
@@ -172,12 +192,22 @@ static void on_locked_out(struct enricher *e, struct enrich_job *job, const stru
 		    &e->out, "the exchange refuses the key: %.*s %.*s", KMD_STR_ARG(a->code), KMD_STR_ARG(a->details));
 	kmd_buf_addc(&e->out, '\0');
 	enrich_exchange_ready(e, false, e->out.p);
-	if (kmd_burst_pass(&e->burst_key, e->mono.ns, &suppressed))
+	if (kmd_burst_pass(skew ? &e->burst_clock : &e->burst_key, e->mono.ns, &suppressed))
 		kmd_log(KMD_LOG_ERROR, skew ? "clock_skew" : "key_refused", "why", "%s", e->out.p, "suppressed", "%llu",
 		    (unsigned long long)suppressed, NULL);
-	if (kmd_signer_refresh(e->signer, &err) < 0)
-		kmd_log(KMD_LOG_WARN, "key_not_read", "why", "%s", err.text, NULL);
-	slow_down(e, job, LOCKED_OUT_FLOOR_NS, LOCKED_OUT_CAP_NS);
+}
+
+/* A refusal of what a former key signed says nothing of the present one. */
+static void on_locked_out(struct enricher *e, const struct enrich_call *call, const struct enrich_answer *a)
+{
+	enrich_key_refresh(e);
+	if (call->key != e->keys_read) {
+		enrich_sched_again(&e->sched, call->job, e->mono);
+		return;
+	}
+	e->locked_out = true;
+	tell_locked_out(e, a);
+	slow_down(e, call->job, LOCKED_OUT_FLOOR_NS, LOCKED_OUT_CAP_NS);
 }
 
 static void on_throttled(struct enricher *e, struct enrich_job *job)
@@ -203,8 +233,9 @@ static void on_failed(
 	enrich_fetch_retry(e, job, why);
 }
 
-static void judge(struct enricher *e, struct enrich_job *job, const struct kmd_rest_answer *r)
+static void judge(struct enricher *e, const struct enrich_call *call, const struct kmd_rest_answer *r)
 {
+	struct enrich_job *job = call->job;
 	struct enrich_answer a;
 
 	enrich_answer_read(&e->doc, &e->arena, r->rc, r->status, r->body, &a);
@@ -213,6 +244,7 @@ static void judge(struct enricher *e, struct enrich_job *job, const struct kmd_r
 	case ENRICH_NOT_FOUND:
 	case ENRICH_REFUSED:
 		e->failures = 0;
+		e->locked_out = false;
 		enrich_sched_unpause(&e->sched);
 		enrich_exchange_ready(e, true, "");
 		on_good(e, job, &a, r->received.ns);
@@ -222,7 +254,7 @@ static void judge(struct enricher *e, struct enrich_job *job, const struct kmd_r
 		break;
 	case ENRICH_CLOCK_SKEW:
 	case ENRICH_BAD_KEY:
-		on_locked_out(e, job, &a);
+		on_locked_out(e, call, &a);
 		break;
 	case ENRICH_RETRY:
 	case ENRICH_GARBAGE:
@@ -244,5 +276,5 @@ void enrich_on_answer(void *ctx, const struct kmd_rest_answer *r)
 	if (r->has_date)
 		kmd_gauge_set(e->stats.offset, (double)r->clock_offset_ms / 1e3);
 	kmd_arena_reset(&e->arena);
-	judge(e, call.job, r);
+	judge(e, &call, r);
 }

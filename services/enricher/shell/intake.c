@@ -192,14 +192,28 @@ static void take_frame(struct enricher *e, struct enrich_cause *c, const struct 
 	enrich_cause_drop(&e->book, c);
 }
 
+/* NULL, or why it is no feed record. */
+static const char *read_feed(struct enricher *e, const struct kmd_record *r, struct kmd_feed_record *ret)
+{
+	enum kmd_feed_kind kind;
+
+	if (kmd_json_parse(&e->doc, kmd_record_value(r)) < 0)
+		return "not JSON";
+	if (kmd_feed_decode(kmd_json_root(&e->doc), &e->arena, ret) == 0)
+		return NULL;
+	if (kmd_feed_find_kind(kmd_json_text(kmd_json_get(kmd_json_root(&e->doc), "kind"), &e->arena), &kind))
+		return "feed record without lineage or time";
+	return "feed record of an unknown kind";
+}
+
 static void take_feed(struct enricher *e, struct enrich_cause *c, const struct kmd_record *r)
 {
 	struct kmd_feed_record feed;
+	const char *reason = read_feed(e, r, &feed);
 
-	if (kmd_json_parse(&e->doc, kmd_record_value(r)) < 0 ||
-	    kmd_feed_decode(kmd_json_root(&e->doc), &e->arena, &feed) < 0) {
+	if (reason) {
 		keep_letter(e, c, r);
-		enrich_dead_letter(e, c, "VALUE_CONVERTER", "no feed record");
+		enrich_dead_letter(e, c, "VALUE_CONVERTER", reason);
 		return;
 	}
 	enrich_windows_feed(&e->windows, &e->book, &feed, c);

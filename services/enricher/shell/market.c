@@ -28,14 +28,19 @@ bool enrich_send_market(struct enricher *e, struct enrich_batch *b, struct kmd_j
 	    .fetched_ns = received_ns,
 	    .body = kmd_json_raw(body),
 	};
-	uint64_t hash = enrich_content_hash(body, &e->arena);
+	uint64_t hash = enrich_content_hash(body, &e->arena), mark;
 
 	r.series_ticker = enrich_published_series_of(&e->published, r.event_ticker);
-	if (!enrich_published_market_changed(&e->published, r.ticker, hash, r.series_ticker.n > 0, received_ns))
+	mark = r.series_ticker.n > 0 ? hash : ~hash;
+	if (!enrich_published_market_changed(&e->published, r.ticker, hash, r.series_ticker.n > 0, received_ns) ||
+	    enrich_was_listed(e, b, KMD_TOPIC_MARKETS, r.ticker, mark))
 		return true;
 	kmd_buf_reset(&e->out);
 	enrich_record_encode(KMD_TOPIC_MARKETS, &r, &e->out);
-	return enrich_send_own(e, b, KMD_TOPIC_MARKETS, r.ticker, received_ns);
+	if (!enrich_send_own(e, b, KMD_TOPIC_MARKETS, r.ticker, received_ns))
+		return false;
+	enrich_published_note_sent(&e->published, KMD_TOPIC_MARKETS, r.ticker, mark);
+	return true;
 }
 
 static struct kmd_str time_text(struct enricher *e, int64_t ns)

@@ -89,8 +89,12 @@ enum enrich_need enrich_lookup_need(struct enricher *e, struct enrich_job *job)
 		m = enrich_published_market(&e->published, job->key);
 		return m && m->seen_ns >= e->listing.started_ns ? ENRICH_NEEDLESS : ENRICH_NEEDED;
 	}
-	if (job->causes.count == 0)
-		return is_known(e, job->kind, job->key) ? ENRICH_NEEDLESS : ENRICH_NEEDED;
+	if (job->causes.count == 0) {
+		bool old = job->kind == ENRICH_JOB_SERIES &&
+			   enrich_published_series_is_old(&e->published, job->key, e->wall.ns);
+
+		return is_known(e, job->kind, job->key) && !old ? ENRICH_NEEDLESS : ENRICH_NEEDED;
+	}
 	on_its_way = drop_satisfied(e, job);
 	if (job->causes.count == 0)
 		return ENRICH_NEEDLESS;
@@ -112,11 +116,15 @@ bool enrich_send_parent(
 		r.series_ticker = kmd_json_text(kmd_json_get(body, "series_ticker"), &e->arena);
 		enrich_published_learn_series(&e->published, r.ticker, r.series_ticker);
 	}
-	if (!enrich_published_parent_changed(&e->published, topic, r.ticker, hash, received_ns))
+	if (!enrich_published_parent_changed(&e->published, topic, r.ticker, hash, received_ns) ||
+	    enrich_was_listed(e, b, topic, r.ticker, hash))
 		return true;
 	kmd_buf_reset(&e->out);
 	enrich_record_encode(topic, &r, &e->out);
-	return enrich_send_own(e, b, topic, r.ticker, received_ns);
+	if (!enrich_send_own(e, b, topic, r.ticker, received_ns))
+		return false;
+	enrich_published_note_sent(&e->published, topic, r.ticker, hash);
+	return true;
 }
 
 /* Covered frames are satisfied by the record; those of an event want its series too. */

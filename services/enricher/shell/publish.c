@@ -49,9 +49,12 @@ void enrich_batch_abandon(struct enricher *e, struct enrich_batch *b)
 
 static void refuse(struct enricher *e, enum kmd_topic topic, const char *reason, struct kmd_str value)
 {
+	uint64_t suppressed;
+
 	kmd_counter_add(e->stats.refused[topic], 1);
-	kmd_log(KMD_LOG_ERROR, "record_refused", "topic", "%s", kmd_topic_name(topic), "reason", "%s", reason, "bytes",
-	    "%zu", value.n, NULL);
+	if (kmd_burst_pass(&e->burst_refused[topic], e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_ERROR, "record_refused", "topic", "%s", kmd_topic_name(topic), "reason", "%s", reason,
+		    "bytes", "%zu", value.n, "suppressed", "%llu", (unsigned long long)suppressed, NULL);
 }
 
 bool enrich_send(struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key,

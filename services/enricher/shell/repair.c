@@ -91,23 +91,26 @@ static bool cutoff_is_fresh(const struct enricher *e)
 	return e->cutoff_known.ns && e->mono.ns - e->cutoff_known.ns < CUTOFF_FRESH_NS;
 }
 
-/* The live list ends at the cutoff, without saying so. */
-static void choose_phase(const struct enricher *e, struct enrich_repair *r)
+/* The live list ends at the cutoff, without saying so. One call asks for it, for all windows. */
+bool enrich_repair_begin(struct enricher *e, struct enrich_repair *r)
 {
-	if (r->phase != ENRICH_REPAIR_CUTOFF)
-		return;
-	if (cutoff_is_fresh(e))
-		r->phase = ENRICH_REPAIR_LIVE;
+	const struct enrich_job *asking = enrich_sched_find(&e->sched, ENRICH_JOB_CUTOFF, ENRICH_CUTOFF_KEY);
+
+	if (r->phase != ENRICH_REPAIR_START)
+		return true;
+	if (!cutoff_is_fresh(e)) { /* one that waits after a failure is not hurried */
+		enrich_sched_want(&e->sched, ENRICH_JOB_CUTOFF, ENRICH_CUTOFF_KEY, ENRICH_LANE_WINDOW,
+		    (struct kmd_mono){asking ? asking->due_ns : e->mono.ns});
+		return false;
+	}
+	r->phase = ENRICH_REPAIR_LIVE;
+	return true;
 }
 
 enum enrich_endpoint enrich_repair_path(struct enricher *e, const struct enrich_repair *r)
 {
 	bool live = r->phase == ENRICH_REPAIR_LIVE;
 
-	if (r->phase == ENRICH_REPAIR_CUTOFF) {
-		kmd_buf_addz(&e->path, "/historical/cutoff");
-		return ENRICH_EP_CUTOFF;
-	}
 	kmd_buf_addf(&e->path, "%s?min_ts=%lld&max_ts=%lld&limit=1000", live ? "/markets/trades" : "/historical/trades",
 	    (long long)r->window.from_s, (long long)r->window.to_s);
 	if (r->pager.cursor.n > 0) {
@@ -117,7 +120,7 @@ enum enrich_endpoint enrich_repair_path(struct enricher *e, const struct enrich_
 	return live ? ENRICH_EP_TRADES : ENRICH_EP_HISTORICAL_TRADES;
 }
 
-static void learn_cutoff(struct enricher *e, const struct enrich_answer *a)
+void enrich_on_cutoff(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a)
 {
 	int64_t ns;
 
@@ -126,11 +129,6 @@ static void learn_cutoff(struct enricher *e, const struct enrich_answer *a)
 		e->cutoff_ns = 0;
 	else if (kmd_time_parse(kmd_json_text(kmd_json_get(a->root, "trades_created_ts"), &e->arena), &ns) == 0)
 		e->cutoff_ns = ns;
-}
-
-void enrich_on_cutoff(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a)
-{
-	learn_cutoff(e, a);
 	enrich_sched_end(&e->sched, job);
 }
 
@@ -176,7 +174,7 @@ static void advance(struct enricher *e, struct enrich_job *job, struct enrich_re
 		enrich_repair_end(e, job);
 		return;
 	}
-	r->phase = ENRICH_REPAIR_CUTOFF;
+	r->phase = ENRICH_REPAIR_START;
 	enrich_sched_again(&e->sched, job, (struct kmd_mono){e->mono.ns + AGAIN_AFTER_NS});
 }
 
@@ -184,6 +182,7 @@ static void take_page(struct enricher *e, struct enrich_job *job, struct enrich_
     const struct enrich_answer *a, int64_t received_ns)
 {
 	struct kmd_json_val trades = kmd_json_get(a->root, "trades"), trade;
+	uint64_t suppressed;
 	bool more, cut;
 
 	if (!kmd_json_is(trades, KMD_JSON_ARRAY)) {
@@ -196,9 +195,9 @@ static void take_page(struct enricher *e, struct enrich_job *job, struct enrich_
 			return;
 		}
 	more = enrich_pager_next(&r->pager, a->root, &e->arena, &cut);
-	if (cut)
+	if (cut && kmd_burst_pass(&e->burst_cut, e->mono.ns, &suppressed))
 		kmd_log(KMD_LOG_WARN, "trades_cut", "from", "%lld", (long long)r->window.from_s, "to", "%lld",
-		    (long long)r->window.to_s, NULL);
+		    (long long)r->window.to_s, "suppressed", "%llu", (unsigned long long)suppressed, NULL);
 	if (more)
 		enrich_sched_again(&e->sched, job, e->mono);
 	else
@@ -211,10 +210,6 @@ void enrich_on_trades(struct enricher *e, struct enrich_job *job, const struct e
 
 	if (!e->leads) {
 		enrich_repair_end(e, job);
-	} else if (r->phase == ENRICH_REPAIR_CUTOFF) {
-		learn_cutoff(e, a);
-		choose_phase(e, r);
-		enrich_sched_again(&e->sched, job, e->mono);
 	} else if (a->verdict == ENRICH_OK) {
 		take_page(e, job, r, a, received_ns);
 	} else if (r->phase == ENRICH_REPAIR_HISTORICAL) {

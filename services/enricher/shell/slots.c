@@ -5,6 +5,8 @@
 
 /* Partitions of lifecycle and feed: what came from them, what is done, what is committed. */
 
+#define WATERMARKS_MS 500
+
 static struct enrich_slot *find(const struct enricher *e, enum kmd_topic topic, int32_t partition)
 {
 	for (size_t i = 0; i < e->slots_count; i++)
@@ -37,6 +39,16 @@ static bool is_lead(enum kmd_topic topic, int32_t partition)
 	return topic == KMD_TOPIC_FEED && partition == 0;
 }
 
+/* Nothing of it is begun: what comes next may stand at any offset. */
+static void begin_anew(struct enrich_slot *s, int64_t committed)
+{
+	if (s->begun)
+		kmd_offsets_fini(&s->offsets);
+	s->begun = s->astray = false;
+	s->generation++;
+	s->committed = committed;
+}
+
 static int on_assigned(void *ctx, struct kmd_tp *tps, size_t n)
 {
 	struct enricher *e = ctx;
@@ -47,9 +59,7 @@ static int on_assigned(void *ctx, struct kmd_tp *tps, size_t n)
 		if (tps[i].offset < 0)
 			tps[i].offset = KMD_OFFSET_BEGINNING;
 		s->live = true;
-		s->begun = false;
-		s->generation++;
-		s->committed = tps[i].offset;
+		begin_anew(s, tps[i].offset);
 		if (is_lead(s->topic, s->partition)) {
 			e->leads = true;
 			enrich_walk_lead(e);
@@ -78,9 +88,7 @@ static void release(struct enricher *e, const struct kmd_tp *tp)
 	enrich_batches_purge(e, slot);
 	s->live = false;
 	enrich_slots_settle(e);
-	if (s->begun)
-		kmd_offsets_fini(&s->offsets);
-	s->begun = false;
+	begin_anew(s, 0);
 }
 
 static void on_revoked(void *ctx, const struct kmd_tp *tps, size_t n, bool lost)
@@ -96,7 +104,56 @@ static void on_revoked(void *ctx, const struct kmd_tp *tps, size_t n, bool lost)
 	kmd_log(KMD_LOG_INFO, "revoked", "partitions", "%zu", n, "lost", "%d", lost, NULL);
 }
 
-const struct kmd_rebalance_ops enrich_rebalance = {.assigned = on_assigned, .revoked = on_revoked};
+/*
+ * Retention took what stood there, or the topic was made anew. Either way all there is is read. What was asked for by
+ * frames of a topic that is gone is still worked for, but moves no offset of the new one. False: not known yet.
+ */
+static bool find_again(struct enricher *e, struct enrich_slot *s)
+{
+	struct kmd_tp tp = {s->topic, s->partition, s->position};
+	int64_t low, high;
+	bool expired;
+
+	if (kmd_consumer_watermarks(e->group, &tp, WATERMARKS_MS, &low, &high, NULL) < 0)
+		return false;
+	expired = low > s->position;
+	tp.offset = low;
+	if (kmd_consumer_seek(e->group, &tp, NULL) < 0)
+		return false;
+	kmd_log(KMD_LOG_WARN, expired ? "records_expired" : "topic_recreated", "topic", "%s", kmd_topic_name(s->topic),
+	    "partition", "%d", (int)s->partition, "position", "%lld", (long long)s->position, "low", "%lld",
+	    (long long)low, "high", "%lld", (long long)high, NULL);
+	s->astray = false;
+	if (!expired)
+		begin_anew(s, KMD_OFFSET_BEGINNING);
+	return true;
+}
+
+static void on_out_of_range(void *ctx, const struct kmd_tp *tp)
+{
+	struct enricher *e = ctx;
+	struct enrich_slot *s = find(e, tp->topic, tp->partition);
+
+	if (!s || !s->live)
+		return;
+	s->astray = true;
+	s->position = tp->offset;
+}
+
+const struct kmd_rebalance_ops enrich_rebalance = {
+    .assigned = on_assigned,
+    .revoked = on_revoked,
+    .out_of_range = on_out_of_range,
+};
+
+void enrich_slots_find_astray(struct enricher *e)
+{
+	bool answered = true;
+
+	for (size_t i = 0; i < e->slots_count && answered; i++)
+		if (e->slots[i].live && e->slots[i].astray)
+			answered = find_again(e, &e->slots[i]);
+}
 
 void enrich_slots_settle(struct enricher *e)
 {
@@ -115,6 +172,7 @@ void enrich_slots_commit(struct enricher *e, bool sync)
 {
 	struct kmd_tp *tps = kmd_calloc(e->slots_count + 1, sizeof(*tps));
 	struct kmd_err err = {""};
+	uint64_t suppressed;
 	size_t n = 0;
 
 	for (size_t i = 0; i < e->slots_count; i++) {
@@ -125,8 +183,10 @@ void enrich_slots_commit(struct enricher *e, bool sync)
 		s->committed = kmd_offsets_next(&s->offsets);
 		tps[n++] = (struct kmd_tp){s->topic, s->partition, s->committed};
 	}
-	if (n > 0 && e->group && kmd_consumer_commit(e->group, tps, n, sync, &err) < 0)
-		kmd_log(KMD_LOG_WARN, "commit_failed", "why", "%s", err.text, NULL);
+	if (n > 0 && e->group && kmd_consumer_commit(e->group, tps, n, sync, &err) < 0 &&
+	    kmd_burst_pass(&e->burst_commit, e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_WARN, "commit_failed", "why", "%s", err.text, "suppressed", "%llu",
+		    (unsigned long long)suppressed, NULL);
 	free(tps);
 }
 

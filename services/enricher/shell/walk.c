@@ -8,6 +8,7 @@
 
 #define TOMBSTONES_MAX 10000 /* a walk */
 #define LOOKUPS_MAX 10000    /* of markets that no list shows, a walk */
+#define SERIES_MAX 200       /* fetched again, a walk */
 #define DEFERRALS_MAX 5      /* then a settlement is published without its series */
 #define WALK_KEY KMD_STR("")
 #define DEFER_BASE_NS (INT64_C(10) * 1000000000) /* until a reconciliation that left something out is repeated */
@@ -68,6 +69,12 @@ void enrich_walk_stop(struct enricher *e)
 	e->deferrals = 0;
 }
 
+bool enrich_was_listed(
+    const struct enricher *e, const struct enrich_batch *b, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark)
+{
+	return b == e->listing_batch && enrich_published_was_sent(&e->published, topic, ticker, mark);
+}
+
 static bool is_event_known(const struct enricher *e, struct kmd_str event)
 {
 	return event.n == 0 || enrich_published_series_of(&e->published, event).n > 0 ||
@@ -77,12 +84,15 @@ static bool is_event_known(const struct enricher *e, struct kmd_str event)
 static bool take_event(struct enricher *e, struct kmd_json_val body, int64_t received_ns)
 {
 	struct kmd_str event = kmd_json_text(kmd_json_get(body, "event_ticker"), &e->arena);
+	struct kmd_str series;
 	bool sent;
 
 	if (event.n == 0 || (!e->set->mve && enrich_is_mve(event)))
 		return true;
 	sent = enrich_send_parent(e, e->listing_batch, KMD_TOPIC_EVENTS, body, received_ns);
-	enrich_want_parent(e, ENRICH_JOB_SERIES, enrich_published_series_of(&e->published, event), ENRICH_LANE_LIST);
+	series = enrich_published_series_of(&e->published, event);
+	enrich_published_list_series(&e->published, series, e->wall.ns);
+	enrich_want_parent(e, ENRICH_JOB_SERIES, series, ENRICH_LANE_LIST);
 	enrich_unpark_all(e, event);
 	return sent;
 }
@@ -197,6 +207,17 @@ static void ask_for_unseen(struct enricher *e)
 	free(unseen);
 }
 
+/* Nothing tells that a series changed. */
+static void ask_for_old_series(struct enricher *e)
+{
+	struct kmd_str old[SERIES_MAX];
+	size_t n =
+	    enrich_published_old_series(&e->published, e->listing.started_ns, e->wall.ns, &e->arena, old, SERIES_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		enrich_sched_want(&e->sched, ENRICH_JOB_SERIES, old[i], ENRICH_LANE_LIST, e->mono);
+}
+
 /* The holes of lifecycle that the walk repairs are done when nothing was left out. */
 static void finish(struct enricher *e, struct enrich_job *job)
 {
@@ -205,6 +226,7 @@ static void finish(struct enricher *e, struct enrich_job *job)
 
 	bury_markets(e, b);
 	ask_for_unseen(e);
+	ask_for_old_series(e);
 	e->listing_batch = NULL;
 	if (!e->listing.left_out)
 		enrich_causes_move(&b->causes, &e->listing.causes);
@@ -231,6 +253,15 @@ static void next(struct enricher *e, struct enrich_job *job, bool more)
 		finish(e, job);
 }
 
+static void tell_incomplete(struct enricher *e, const char *event)
+{
+	uint64_t suppressed;
+
+	if (kmd_burst_pass(&e->burst_list, e->mono.ns, &suppressed))
+		kmd_log(KMD_LOG_WARN, event, "list", "%s", enrich_listing_path(e->listing.step), "suppressed", "%llu",
+		    (unsigned long long)suppressed, NULL);
+}
+
 void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enrich_answer *a, int64_t received_ns)
 {
 	struct kmd_json_val items = kmd_json_get(a->root, enrich_listing_array(e->listing.step));
@@ -243,7 +274,7 @@ void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enr
 		return;
 	}
 	if (a->verdict != ENRICH_OK) {
-		kmd_log(KMD_LOG_WARN, "list_refused", "list", "%s", enrich_listing_path(e->listing.step), NULL);
+		tell_incomplete(e, "list_refused");
 		e->listing.cut = true;
 		next(e, job, false);
 		return;
@@ -258,7 +289,7 @@ void enrich_on_page(struct enricher *e, struct enrich_job *job, const struct enr
 	}
 	more = enrich_pager_next(&e->listing.pager, a->root, &e->arena, &cut);
 	if (cut)
-		kmd_log(KMD_LOG_WARN, "list_cut", "list", "%s", enrich_listing_path(e->listing.step), NULL);
+		tell_incomplete(e, "list_cut");
 	e->listing.cut |= cut;
 	next(e, job, more);
 }

@@ -22,6 +22,12 @@ static void all_four_error_shapes_are_read(void **state)
 	    verdict(0, 401, "{\"code\":\"header_timestamp_expired_for_user_7\",\"message\":\"x\"}"), ENRICH_CLOCK_SKEW);
 	assert_int_equal(verdict(0, 401, "{\"error\":{\"code\":\"authentication_error\",\"details\":\"NOT_FOUND\"}}"),
 	    ENRICH_BAD_KEY);
+	assert_int_equal(
+	    verdict(0, 401, "{\"error\":{\"code\":\"authentication_error\",\"details\":\"header_timestamp_expired\"}}"),
+	    ENRICH_CLOCK_SKEW);
+	assert_int_equal(
+	    verdict(0, 401, "{\"code\":\"authentication_error\",\"details\":\"header_timestamp_expired\"}"),
+	    ENRICH_CLOCK_SKEW);
 	assert_int_equal(verdict(0, 403, "{\"msg\":\"no\"}"), ENRICH_BAD_KEY);
 	assert_int_equal(verdict(0, 429, "{\"error\":\"too many requests\"}"), ENRICH_THROTTLED);
 	assert_int_equal(verdict(0, 403, "{\"error\":\"too many requests\"}"), ENRICH_THROTTLED);

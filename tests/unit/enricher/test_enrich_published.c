@@ -231,6 +231,46 @@ static void what_cannot_be_read_is_skipped(void **state)
 	enrich_published_fini(&p);
 }
 
+static void what_was_sent_is_known_before_it_is_acknowledged(void **state)
+{
+	struct enrich_published p = {0};
+
+	(void)state;
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7));
+	enrich_published_note_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7);
+	assert_true(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7));
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 8));
+	assert_true(enrich_published_market_changed(&p, KMD_STR("M"), 7, true, 0)); /* a frame waits for the record */
+	enrich_published_apply(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), KMD_STR_NONE);
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7));
+	enrich_published_note_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), 9);
+	assert_true(enrich_published_was_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), 9));
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_SERIES, KMD_STR("E"), 9));
+	enrich_published_fini(&p);
+}
+
+static void a_series_in_use_is_due_again_after_a_day(void **state)
+{
+	const int64_t fetched = at("2026-11-22T10:00:00Z"), day = ENRICH_SERIES_AGAIN_NS;
+	struct enrich_published p = {0};
+	struct kmd_arena arena = {0};
+	struct kmd_str old[2];
+
+	(void)state;
+	apply(&p, KMD_TOPIC_SERIES, "{\"ticker\":\"S\",\"fetched_at\":\"2026-11-22T10:00:00Z\",\"body\":{}}");
+	assert_int_equal(enrich_published_old_series(&p, fetched, fetched + day + S, &arena, old, 2), 0);
+	enrich_published_list_series(&p, KMD_STR("S"), fetched + day);
+	enrich_published_list_series(&p, KMD_STR("unknown"), fetched + day);
+	assert_int_equal(enrich_published_old_series(&p, fetched, fetched + day - S, &arena, old, 2), 0);
+	assert_int_equal(enrich_published_old_series(&p, fetched, fetched + day + S, &arena, old, 2), 1);
+	assert_str(old[0], "S");
+	assert_int_equal(enrich_published_old_series(&p, fetched + day + S, fetched + day + S, &arena, old, 2), 0);
+	assert_true(enrich_published_series_is_old(&p, KMD_STR("S"), fetched + day + S));
+	assert_false(enrich_published_series_is_old(&p, KMD_STR("unknown"), fetched + day + S));
+	kmd_arena_fini(&arena);
+	enrich_published_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +284,8 @@ int main(void)
 	    cmocka_unit_test(events_are_fresh_for_a_while),
 	    cmocka_unit_test(events_long_not_seen_are_forgotten),
 	    cmocka_unit_test(what_cannot_be_read_is_skipped),
+	    cmocka_unit_test(what_was_sent_is_known_before_it_is_acknowledged),
+	    cmocka_unit_test(a_series_in_use_is_due_again_after_a_day),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

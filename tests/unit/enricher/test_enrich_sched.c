@@ -62,24 +62,47 @@ static void one_job_a_key_moved_up_by_who_needs_it_sooner(void **state)
 	enrich_sched_fini(&s);
 }
 
-static void never_more_than_the_rate(void **state)
+/* Starts of a full lane at @rate for @seconds; each turn of the loop comes up to @late_ms late. Ns into @ret. */
+static size_t starts(double rate, int seconds, int late_ms, int64_t *ret)
 {
 	struct enrich_sched s;
-	int started = 0;
+	struct kmd_mono now = AT(100);
+	uint64_t rng = 7;
+	size_t n = 0;
 
-	(void)state;
-	enrich_sched_init(&s, 15, 100, 1);
-	for (int i = 0; i < 200; i++) {
-		char key[8];
+	enrich_sched_init(&s, rate, 100, 1);
+	for (int i = 0; i < rate * seconds * 2; i++) {
+		char key[16];
 
 		snprintf(key, sizeof(key), "m%d", i);
 		want(&s, key, ENRICH_LANE_NEW, AT(0));
 	}
-	for (int ms = 0; ms < 1000; ms++)
-		started += next(&s, AT(100 + ms / 1000.0))[0] != '\0';
-	assert_in_range(started, 14, 16);
-	assert_true(enrich_sched_wait_ns(&s, AT(101), 100 * S) <= S / 15);
+	while (now.ns < (100 + seconds) * S) {
+		while (next(&s, now)[0] != '\0')
+			ret[n++] = now.ns;
+		now.ns += enrich_sched_wait_ns(&s, now, S);
+		if (late_ms > 0)
+			now.ns += (int64_t)(kmd_rng_next(&rng) % (uint64_t)(late_ms * 1000000));
+	}
 	enrich_sched_fini(&s);
+	return n;
+}
+
+static void never_more_than_the_rate(void **state)
+{
+	static const double rates[] = {1, 2, 15, 100, 300};
+	int64_t at[4096];
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(rates) / sizeof(rates[0]); k++)
+		for (int late_ms = 0; late_ms <= 30; late_ms += 3) {
+			const size_t n = starts(rates[k], 10, late_ms, at), most = (size_t)rates[k];
+
+			for (size_t i = most; i < n; i++) /* and what the network shifts */
+				assert_true(at[i] - at[i - most] > S + S / 25);
+			if (late_ms <= 3)
+				assert_true(n > 9 * most);
+		}
 }
 
 static void never_more_than_the_room(void **state)
@@ -144,6 +167,11 @@ static void a_pause_stops_all_and_grows(void **state)
 	enrich_sched_unpause(&s);
 	enrich_sched_pause(&s, (struct kmd_mono){s.paused_until_ns}, S / 2, 30 * S);
 	assert_non_null(enrich_sched_next(&s, (struct kmd_mono){s.paused_until_ns}));
+	want(&s, "n", ENRICH_LANE_SETTLEMENT, AT(0));
+	enrich_sched_pause(&s, AT(2000), 20 * S, 30 * S);
+	assert_null(enrich_sched_next(&s, AT(2001)));
+	enrich_sched_pause_end(&s);
+	assert_non_null(enrich_sched_next(&s, AT(2001)));
 	enrich_sched_fini(&s);
 }
 

@@ -424,6 +424,23 @@ static void lineages_that_never_get_a_successor_are_bounded(void **state)
 	end(&t);
 }
 
+static void a_group_that_never_returns_does_not_hold_the_offset_for_ever(void **state)
+{
+	struct bench t = {0};
+
+	(void)state;
+	subscribed_in(&t, "gone", 1, 0, NO_HOLE);
+	subscribed(&t, 2, 1, NO_HOLE);
+	life(&t, KMD_FEED_alive, 2, 3595, 3594);
+	assert_int_equal(low(&t), 0);
+	life(&t, KMD_FEED_alive, 2, 3605, 3604);
+	assert_int_equal(low(&t), 3);
+	assert_no_window(&t);
+	subscribed_in(&t, "gone", 3, 4000, 8); /* it does, and says itself since when it was away */
+	assert_window(&t, 3, 3, 4005);
+	end(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(a_mate_that_covers_a_silent_one_releases_it),
 	    cmocka_unit_test(a_gap_before_the_first_trade_begins_at_the_subscription),
 	    cmocka_unit_test(lineages_that_never_get_a_successor_are_bounded),
+	    cmocka_unit_test(a_group_that_never_returns_does_not_hold_the_offset_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
