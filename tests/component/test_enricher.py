@@ -326,6 +326,7 @@ def test_event_frames_fetch_the_event_anew(bench: Bench) -> None:
 def test_one_event_is_not_fetched_for_each_of_its_markets(bench: Bench) -> None:
     tickers = [f"{E}-T{i}" for i in range(30)]
     bench.start()
+    bench.wait_walk()
     for ticker in tickers:
         bench.exchange.add(ticker, E, S)
     bench.frames(created(ticker, E) for ticker in tickers)
