@@ -25,6 +25,7 @@ def finish(rig: Rig, began: int) -> checks.Topics:
     truth.trades(rig, began, ended)
     truth.books(rig)
     truth.settlements(rig)
+    truth.no_revision_twice(rig)
     return topics
 
 

@@ -24,6 +24,14 @@ def settlements(rig: Rig) -> int:
     return checks.settlements(rig.query, {s["market_ticker"]: bodies[s["market_ticker"]] for s in ended})
 
 
+def no_revision_twice(rig: Rig) -> int:
+    """No market has two revisions that tell the same; how many revisions there are."""
+    told = "market_ticker, status, result, settlement_value, expiration_value, determined_at, settled_at"
+    twice = rig.query(f"SELECT {told}, count(*) FROM kalshi.settlement_revisions GROUP BY {told} HAVING count(*) > 1")
+    assert not twice, f"{len(twice)} revisions stand twice, first: {twice[0]}"
+    return int(rig.query("SELECT count(*) FROM kalshi.settlement_revisions")[0][0])
+
+
 def hierarchy(rig: Rig) -> dict[str, int]:
     """Markets that live or lived in the run, their events and series."""
     markets = [m for m in rig.sim.get("markets") if not m["mve"] and not m["history"]]
