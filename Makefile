@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test sanitize fuzz fmt lint clean distclean
+.PHONY: help build install run test simulate sanitize fuzz fmt lint clean distclean
 
 # make help        this list
 help:
@@ -21,6 +21,10 @@ run:
 # make test        everything: gcc and clang without a warning, unit, component and system tests
 test:
 	@scripts/test.sh
+
+# make simulate    histories of the services among faults, one a seed: SEEDS=1:5000, MODE=sink|ingest|both (any)
+simulate:
+	@scripts/simulate.sh
 
 # make sanitize    the same tests under ASan and UBSan with a tenth of the load; the unit tests under TSan
 sanitize:

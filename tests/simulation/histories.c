@@ -6,22 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sim_coro.h"
+#include "sim_fault.h"
 #include "sim_history.h"
 
 /* kmd-histories: tries seeds, one history each, and says which of them break an invariant. */
 
-#define STUCK_S 60 /* of real time for one history */
+#define STUCK_S 30 /* of processor time for one history */
 
 struct options {
 	uint64_t from, count;
 	enum sim_mode mode;
 	int jobs;
-	bool trace, keep_going;
+	bool trace, keep_going, twice, all_kinds;
+	const char *program;
 };
 
 /* What the workers share: the next seed to try, and what each is at. */
@@ -29,6 +32,7 @@ struct shared {
 	_Atomic uint64_t next;
 	_Atomic uint64_t failed;
 	uint64_t at[64];
+	_Atomic uint64_t modes[SIM_MODE_COUNT], struck[HISTORY_KINDS];
 };
 
 static struct shared *shared;
@@ -36,9 +40,11 @@ static struct shared *shared;
 static void usage(FILE *to)
 {
 	fputs("usage: kmd-histories [--seeds FROM:COUNT] [--jobs N] [--mode sink|ingest|both] [--keep-going]\n"
+	      "                     [--twice] [--all-kinds]\n"
 	      "       kmd-histories --seed N [--trace] [--mode ...]\n"
-	      "Each seed is one history of the three services among faults. Ends with 1 if one of them broke an "
-	      "invariant.\n",
+	      "Each seed is one history of the services among faults. Ends with 1 if one of them broke an invariant;\n"
+	      "--twice: or if it went otherwise when it was tried again; --all-kinds: or if a kind of fault never\n"
+	      "struck.\n",
 	    to);
 }
 
@@ -61,11 +67,14 @@ static bool parse(struct options *o, int argc, char **argv)
 	    {"mode", required_argument, NULL, 'm'},
 	    {"trace", no_argument, NULL, 't'},
 	    {"keep-going", no_argument, NULL, 'k'},
+	    {"twice", no_argument, NULL, '2'},
+	    {"all-kinds", no_argument, NULL, 'a'},
 	    {NULL, 0, NULL, 0},
 	};
 	char *end;
 	int c;
 
+	o->program = argv[0];
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (c) {
 		case 's':
@@ -85,6 +94,12 @@ static bool parse(struct options *o, int argc, char **argv)
 		case 'k':
 			o->keep_going = true;
 			break;
+		case '2':
+			o->twice = true;
+			break;
+		case 'a':
+			o->all_kinds = true;
+			break;
 		case 'm':
 			if (parse_mode(optarg, &o->mode))
 				break;
@@ -99,19 +114,45 @@ static bool parse(struct options *o, int argc, char **argv)
 static void tell(const struct options *o, uint64_t seed, const char *why)
 {
 	char text[1400];
-	const int n = snprintf(text, sizeof(text), "seed %llu: %s\n  again: kmd-histories --seed %llu --trace%s%s\n",
-	    (unsigned long long)seed, why, (unsigned long long)seed, o->mode < SIM_MODE_COUNT ? " --mode " : "",
-	    o->mode < SIM_MODE_COUNT ? history_mode_name(o->mode) : "");
+	const int n = snprintf(text, sizeof(text), "seed %llu: %s\n  again: %s --seed %llu --trace%s%s\n",
+	    (unsigned long long)seed, why, o->program, (unsigned long long)seed,
+	    o->mode < SIM_MODE_COUNT ? " --mode " : "", o->mode < SIM_MODE_COUNT ? history_mode_name(o->mode) : "");
 
 	fflush(stdout);
 	if (write(STDOUT_FILENO, text, (size_t)n) < 0)
 		return;
 }
 
+static void count(const struct history *h)
+{
+	atomic_fetch_add(&shared->modes[h->mode], 1);
+	for (size_t i = 0; i < HISTORY_KINDS; i++)
+		atomic_fetch_add(&shared->struck[i], h->struck[i]);
+}
+
+static bool try_seed(const struct options *o, uint64_t seed)
+{
+	struct history h, again;
+	bool good = history_run(seed, o->mode, o->trace, &h);
+
+	count(&h);
+	if (!good) {
+		tell(o, seed, h.broken);
+	} else if (o->twice) {
+		history_run(seed, o->mode, false, &again);
+		good = again.hash == h.hash;
+		if (!good)
+			tell(o, seed, "it went otherwise when it was tried again");
+	}
+	if (o->count == 1)
+		printf("hash %016llx\n", (unsigned long long)h.hash);
+	return good;
+}
+
 /* Tries seeds until there are none left. */
 static void work(const struct options *o, int worker)
 {
-	char why[1024];
+	const struct itimerval stuck = {.it_value = {.tv_sec = STUCK_S}};
 
 	for (;;) {
 		const uint64_t i = atomic_fetch_add(&shared->next, 1);
@@ -119,11 +160,9 @@ static void work(const struct options *o, int worker)
 		if (i >= o->count || (shared->failed > 0 && !o->keep_going))
 			return;
 		shared->at[worker] = o->from + i;
-		alarm(STUCK_S);
-		if (!history_run(o->from + i, o->mode, o->trace, why)) {
-			tell(o, o->from + i, why);
+		setitimer(ITIMER_PROF, &stuck, NULL);
+		if (!try_seed(o, o->from + i))
 			atomic_fetch_add(&shared->failed, 1);
-		}
 	}
 }
 
@@ -137,6 +176,7 @@ static void spawn(const struct options *o, pid_t *pids, int worker)
 		return;
 	work(o, worker);
 	coro_free_stacks();
+	sim_give_memory_back();
 	fflush(stdout);
 	exit(0);
 }
@@ -162,7 +202,7 @@ static void wait_for(const struct options *o, pid_t *pids)
 			continue;
 		snprintf(why, sizeof(why), WIFSIGNALED(status) ? "fell over by signal %d%s" : "ended with %d%s",
 		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-		    WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? " (it went round in circles)" : "");
+		    WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF ? " (it went round in circles)" : "");
 		tell(o, shared->at[worker], why);
 		atomic_fetch_add(&shared->failed, 1);
 		if (!o->keep_going)
@@ -170,6 +210,26 @@ static void wait_for(const struct options *o, pid_t *pids)
 		spawn(o, pids, worker);
 		left++;
 	}
+}
+
+/* What the histories were made of. False: something never struck. */
+static bool sum_up(void)
+{
+	bool all = true;
+
+	for (int m = 0; m < SIM_MODE_COUNT; m++)
+		printf("%s%llu of %s", m ? ", " : "histories: ", (unsigned long long)shared->modes[m],
+		    history_mode_name((enum sim_mode)m));
+	for (size_t i = 0; i < HISTORY_KINDS; i++) {
+		printf("%s%s %llu",
+		    i == 0                 ? "\nstruck: "
+		    : i == SIM_FAULT_COUNT ? "\nhappened: "
+					   : ", ",
+		    fault_name(i), (unsigned long long)shared->struck[i]);
+		all = all && shared->struck[i] > 0;
+	}
+	putchar('\n');
+	return all;
 }
 
 static double seconds(void)
@@ -185,6 +245,7 @@ int main(int argc, char **argv)
 	struct options o = {.from = 1, .count = 100, .mode = SIM_MODE_COUNT, .jobs = 1};
 	const double began = seconds();
 	pid_t pids[64];
+	bool all_kinds;
 
 	if (!parse(&o, argc, argv)) {
 		usage(stderr);
@@ -196,7 +257,10 @@ int main(int argc, char **argv)
 	for (int i = 0; i < o.jobs; i++)
 		spawn(&o, pids, i);
 	wait_for(&o, pids);
+	all_kinds = o.count == 1 || sum_up();
+	if (o.all_kinds && !all_kinds)
+		puts("some kind of fault never struck");
 	printf("%llu histories from seed %llu, %llu broken, %.1f s\n", (unsigned long long)o.count,
 	    (unsigned long long)o.from, (unsigned long long)shared->failed, seconds() - began);
-	return shared->failed > 0;
+	return shared->failed > 0 || (o.all_kinds && !all_kinds);
 }

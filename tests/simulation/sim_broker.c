@@ -46,6 +46,9 @@ void broker_append(struct broker_record *r)
 {
 	struct broker_log *l = broker_log(r->topic, r->partition);
 
+	/* What the simulated database will not take (sim_sql.c). */
+	if (r->topic == KMD_TOPIC_TRADES && r->value.p && memmem(r->value.p, r->value.n, "poison", 6))
+		r->dead = "bad_number";
 	l->records = sim_grow(l->records, l->count, &l->cap, sizeof(struct broker_record *));
 	r->offset = (int64_t)l->count;
 	r->appended_ns = sim->now_ns;
@@ -53,6 +56,8 @@ void broker_append(struct broker_record *r)
 		sim_trace("broker: %s [%d] %lld %.*s %.*s", kmd_topic_name(r->topic), (int)r->partition,
 		    (long long)r->offset, KMD_STR_ARG(r->key), KMD_STR_ARG(r->value));
 	l->records[l->count++] = r;
+	sim_mix(r->key.p, r->key.n);
+	sim_mix(r->value.p, r->value.n);
 	for (struct kmd_consumer *c = sim->broker->consumers; c; c = consumer_next(c))
 		consumer_on_append(c, r);
 }

@@ -127,6 +127,8 @@ void db_end(struct db_conn *c, bool commit)
 {
 	if (commit && c->moved_count > 0)
 		check_commit(c);
+	if (!commit && c->closed && c->made.count > 0)
+		sim_happened(SIM_HAPPENED_partial_write);
 	if (!commit)
 		db_undo_to(c, 0);
 	for (size_t i = 0; i < c->made.count; i++) {
@@ -135,6 +137,7 @@ void db_end(struct db_conn *c, bool commit)
 	}
 	if (commit)
 		sim->database->commits++;
+	sim_mix(&commit, sizeof(commit));
 	c->undo_count = c->made.count = c->moved_count = 0;
 	for (int t = 0; t < SINK_TABLE_COUNT; t++)
 		c->temporary[t].count = 0;

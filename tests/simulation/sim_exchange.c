@@ -212,9 +212,7 @@ static struct ex_market *a_market(enum ex_status status)
 
 static int64_t rest_delay(void)
 {
-	return sim->fault[SIM_FAULT_rest_empty] && sim_chance(sim->fault[SIM_FAULT_rest_empty])
-		   ? sim_between(0, 90 * SIM_S)
-		   : 0;
+	return sim_strikes(SIM_FAULT_rest_empty) ? sim_between(0, 90 * SIM_S) : 0;
 }
 
 static void determine(struct ex_market *m)
@@ -256,7 +254,7 @@ static void trade(struct ex_market *m)
 
 	*t = (struct ex_trade){.at_ns = sim->now_ns};
 	t->t = (struct frame_trade){
-	    .id = text("%s%llu", sim->mode == SIM_BOTH && sim_strikes(SIM_FAULT_poison) ? "poison" : "t",
+	    .id = text("%s%llu", sim->mode != SIM_INGEST && sim_strikes(SIM_FAULT_poison) ? "poison" : "t",
 		(unsigned long long)++x->serial),
 	    .ticker = m->ticker,
 	    .price = (int)sim_between(1, 99),
@@ -341,7 +339,7 @@ void exchange_open(void)
 	const size_t markets = (size_t)sim_between(2, 10);
 
 	sim->exchange = x;
-	x->tells_markets = sim->mode == SIM_INGEST;
+	x->tells_markets = true;
 	x->series_count = (size_t)sim_between(1, EX_SERIES_MAX);
 	for (size_t i = 0; i < x->series_count; i++)
 		x->series[i] = text("KX%c", (int)('A' + (int)i));

@@ -54,6 +54,7 @@ static void send(struct ex_conn *c, struct ex_frame *f)
 		struct ex_frame *again = sim_alloc(sizeof(*again));
 
 		*again = *f;
+		sim_happened(SIM_HAPPENED_duplicate_delivery);
 		c->sent = sim_grow(c->sent, c->sent_count, &c->sent_cap, sizeof(struct ex_frame *));
 		c->sent[c->sent_count++] = again;
 		put_on_wire(c, again, NULL);

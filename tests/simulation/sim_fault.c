@@ -25,6 +25,17 @@ static const char *const names[SIM_FAULT_COUNT] = {
 #undef SIM_FAULT_NAME
 };
 
+static const char *const happenings[SIM_HAPPENING_COUNT] = {
+#define SIM_HAPPENING_NAME(name) #name,
+    SIM_EVENTS(SIM_HAPPENING_NAME)
+#undef SIM_HAPPENING_NAME
+};
+
+const char *fault_name(size_t kind)
+{
+	return kind < SIM_FAULT_COUNT ? names[kind] : happenings[kind - SIM_FAULT_COUNT];
+}
+
 /* In permille of the occasion, at most; most histories have a few faults, some have many. */
 static const unsigned most[SIM_FAULT_COUNT] = {
     [SIM_FAULT_crash] = 2,
@@ -46,11 +57,6 @@ static const unsigned most[SIM_FAULT_COUNT] = {
     [SIM_FAULT_pg_error] = 20,
     [SIM_FAULT_pg_down] = 30,
     [SIM_FAULT_poison] = 30,
-    [SIM_FAULT_rest_error] = 200,
-    [SIM_FAULT_rest_throttle] = 200,
-    [SIM_FAULT_rest_garbage] = 100,
-    [SIM_FAULT_rest_lost] = 100,
-    [SIM_FAULT_rest_stale] = 500,
     [SIM_FAULT_rest_empty] = 300,
     [SIM_FAULT_stop] = 20,
     [SIM_FAULT_scale] = 30,
@@ -97,9 +103,10 @@ static void disturb(struct place *p)
 {
 	if (!proc_is_alive(p->proc))
 		return;
-	if (sim_chance(sim->fault[SIM_FAULT_crash] ? 20 : 0))
+	if (sim_chance(sim->fault[SIM_FAULT_crash] ? 20 : 0)) {
+		sim->hits[SIM_FAULT_crash]++;
 		proc_kill(p->proc);
-	else if (sim_chance(sim->fault[SIM_FAULT_freeze] ? 20 : 0))
+	} else if (sim_chance(sim->fault[SIM_FAULT_freeze] ? 20 : 0))
 		proc_freeze(p->proc, sim_between(SIM_S, 30 * SIM_S));
 	else if (sim_strikes(SIM_FAULT_stop))
 		proc_stop(p->proc);

@@ -22,7 +22,7 @@ struct broker_member {
 };
 
 struct place {
-	struct broker_member *owner, *target;
+	struct broker_member *owner, *target, *former;
 	bool has_committed;
 	int64_t committed;
 	int64_t ready_ns; /* a change of target takes its time to get through */
@@ -137,6 +137,7 @@ static void look(void *ctx, uint64_t arg)
 			m = m->next;
 		again = m != NULL;
 		if (m) {
+			sim_happened(SIM_HAPPENED_session_over);
 			sim_trace("group %s: session of %s is over", g->name, proc_name(m->proc));
 			drop(m);
 		}
@@ -212,6 +213,9 @@ void broker_done(struct broker_member *m, const struct kmd_tp *tps, size_t n, bo
 		struct place *p = &m->group->places[tps[i].topic][tps[i].partition];
 
 		p->owner = give ? NULL : m;
+		if (!give && p->former && p->former != m)
+			sim_happened(SIM_HAPPENED_rebalance);
+		p->former = m;
 		if (give)
 			p->ready_ns = sim->now_ns + sim_between(0, SIM_S);
 	}

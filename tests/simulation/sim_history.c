@@ -68,9 +68,10 @@ static void close_world(void)
 	for (struct proc *p = sim->procs; p; p = proc_next(p))
 		proc_bury(p);
 	heap_free_all(&sim->heap);
+	sim_free_all();
 }
 
-bool history_run(uint64_t seed, enum sim_mode mode, bool tracing, char ret[1024])
+bool history_run(uint64_t seed, enum sim_mode mode, bool tracing, struct history *ret)
 {
 	struct sim world = {.seed = seed, .rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1, .tracing = tracing};
 
@@ -87,7 +88,10 @@ bool history_run(uint64_t seed, enum sim_mode mode, bool tracing, char ret[1024]
 		fault_report();
 	close_world();
 	heap_use(NULL);
-	snprintf(ret, 1024, "%s", world.failed ? world.failure : "");
+	*ret = (struct history){.mode = world.mode, .hash = world.hash};
+	snprintf(ret->broken, sizeof(ret->broken), "%s", world.failed ? world.failure : "");
+	memcpy(ret->struck, world.hits, sizeof(world.hits));
+	memcpy(ret->struck + SIM_FAULT_COUNT, world.happened, sizeof(world.happened));
 	sim = NULL;
-	return ret[0] == '\0';
+	return !world.failed;
 }

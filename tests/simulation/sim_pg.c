@@ -98,10 +98,14 @@ static int exchange(struct kmd_pg *pg, struct kmd_err *err)
 	if (c->lost || c->closed)
 		return broken(pg, err);
 	if (lost && sim_chance(300)) { /* it never gets there */
+		if (is_commit(c))
+			sim_happened(SIM_HAPPENED_commit_undone_untold);
 		cut(pg);
 		return broken(pg, err);
 	}
 	if (lost && sim_chance(300)) { /* it gets there late */
+		if (is_commit(c))
+			sim_happened(SIM_HAPPENED_late_commit);
 		db_send(c, sim_between(0, 10 * SIM_S));
 		cut(pg);
 		return broken(pg, err);
@@ -109,6 +113,8 @@ static int exchange(struct kmd_pg *pg, struct kmd_err *err)
 	db_send(c, sim_between(100 * KMD_NS_PER_US, 4 * SIM_MS));
 	while (!c->result && !c->closed)
 		coro_sleep(sim->now_ns + 60 * SIM_S, c);
+	if (lost && is_commit(c) && c->result)
+		sim_happened(SIM_HAPPENED_commit_done_untold);
 	if (lost && !c->closed)
 		cut(pg);
 	if (lost || c->closed)

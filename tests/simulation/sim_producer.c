@@ -20,6 +20,7 @@ struct pending {
 	struct broker_record *record;
 	uint64_t ref;
 	int rc;
+	bool arrived;
 	size_t bytes;
 };
 
@@ -111,8 +112,10 @@ static void acknowledge(struct kmd_producer *p, struct fifo *f, struct pending *
 	struct arrival *a = sim_alloc(sizeof(*a));
 	int64_t at_ns = sim->now_ns + sim_between(SIM_MS, 40 * SIM_MS);
 
-	if (sim_chance(10))
+	if (sim_chance(10)) {
 		at_ns += sim_between(0, 2 * SIM_S);
+		sim_happened(SIM_HAPPENED_delay);
+	}
 	if (at_ns < f->acked_ns)
 		at_ns = f->acked_ns;
 	f->acked_ns = at_ns + 1;
@@ -140,6 +143,9 @@ static void on_wire(void *ctx, uint64_t place)
 
 		if (e->rc == 0)
 			broker_append(e->record);
+		e->arrived = true;
+		if (e->older && !e->older->arrived)
+			sim_happened(SIM_HAPPENED_reorder);
 		acknowledge(p, f, e);
 	}
 	if (f->head && !p->dead) {

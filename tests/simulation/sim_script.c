@@ -296,6 +296,7 @@ static void resend(void)
 		struct broker_record *again = sim_alloc(sizeof(*again));
 
 		*again = *s->sent[i].record;
+		sim_happened(SIM_HAPPENED_duplicate_delivery);
 		broker_append(again);
 	}
 	if (sim_chance(500))

@@ -1,6 +1,7 @@
 #include "sim_world.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 /* More turns than any sane history has: something goes round in circles. */
 #define STEPS_MAX UINT64_C(6000000)
+
+#define BLOCK_BYTES ((size_t)1024 * 1024)
 
 struct sim *sim;
 
@@ -46,6 +49,19 @@ bool sim_strikes(enum sim_fault f)
 		return false;
 	sim->hits[f]++;
 	return true;
+}
+
+void sim_happened(enum sim_happening h)
+{
+	sim->happened[h]++;
+}
+
+void sim_mix(const void *bytes, size_t n)
+{
+	const unsigned char *b = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		sim->hash = (sim->hash ^ b[i]) * UINT64_C(0x100000001b3);
 }
 
 /* ---- events ---- */
@@ -98,6 +114,7 @@ static void run_first(void)
 		sift_down(0);
 	if (e.at_ns > sim->now_ns)
 		sim->now_ns = e.at_ns;
+	sim->hash = (sim->hash ^ (uint64_t)e.at_ns ^ e.tie) * UINT64_C(0x100000001b3);
 	SIM_CHECK(++sim->steps < STEPS_MAX, "it goes on and on: %llu turns", (unsigned long long)sim->steps);
 	e.fn(e.ctx, e.arg);
 }
@@ -152,26 +169,82 @@ void sim_trace(const char *fmt, ...)
 
 /* ---- memory ---- */
 
+/* Blocks that are cut up and, at a history's end, used again by the next one. */
+struct block {
+	struct block *next;
+	size_t bytes, used;
+	max_align_t data[];
+};
+
+static struct block *block, *spare; /* in use, the newest first; to use again */
+
+static struct block *take_block(size_t bytes)
+{
+	struct block **at = &spare, *b;
+
+	while (*at && (*at)->bytes < bytes)
+		at = &(*at)->next;
+	b = *at;
+	if (b) {
+		*at = b->next;
+		return b;
+	}
+	b = kmd_calloc(1, sizeof(*b) + bytes);
+	b->bytes = bytes;
+	return b;
+}
+
 void *sim_alloc(size_t bytes)
 {
-	struct heap *former = heap_use(&sim->heap);
-	void *p = kmd_calloc(1, bytes ? bytes : 1);
+	const size_t n = (bytes + sizeof(max_align_t)) / sizeof(max_align_t) * sizeof(max_align_t);
+	struct block *b = block;
+	struct heap *former;
 
-	heap_use(former);
-	return p;
+	if (!b || b->bytes - b->used < n) {
+		former = heap_use(NULL);
+		b = take_block(n > BLOCK_BYTES ? n : BLOCK_BYTES);
+		heap_use(former);
+		b->next = block;
+		block = b;
+	}
+	b->used += n;
+	return (char *)b->data + b->used - n;
+}
+
+void sim_free_all(void)
+{
+	struct block *b;
+
+	while ((b = block)) {
+		block = b->next;
+		memset(b->data, 0, b->used);
+		b->used = 0;
+		b->next = spare;
+		spare = b;
+	}
+}
+
+void sim_give_memory_back(void)
+{
+	struct block *b;
+
+	while ((b = spare)) {
+		spare = b->next;
+		free(b);
+	}
 }
 
 void *sim_grow(void *p, size_t count, size_t *cap, size_t bytes)
 {
-	struct heap *former;
+	void *more;
 
 	if (count < *cap)
 		return p;
-	former = heap_use(&sim->heap);
 	*cap = *cap ? *cap * 2 : 16;
-	p = kmd_realloc(p, *cap * bytes);
-	heap_use(former);
-	return p;
+	more = sim_alloc(*cap * bytes);
+	if (count > 0)
+		memcpy(more, p, count * bytes);
+	return more;
 }
 
 struct kmd_str sim_dup(struct kmd_str s)

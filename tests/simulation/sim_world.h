@@ -44,8 +44,7 @@ enum sim_mode { SIM_SINK, SIM_INGEST, SIM_BOTH, SIM_MODE_COUNT };
 	X(freeze) \
 	X(drop) \
 	X(repeat) X(cut) X(silent) X(terminal) X(command) X(unanswered) X(late_reply) X(dial) X(refuse) X(broker_down) \
-	    X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(rest_error) X(rest_throttle) \
-		X(rest_garbage) X(rest_lost) X(rest_stale) X(rest_empty) X(resend) X(stop) X(scale)
+	    X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(stop) X(scale) X(rest_empty)
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name) SIM_FAULT_##name,
@@ -54,8 +53,23 @@ enum sim_fault {
 	    SIM_FAULT_COUNT,
 };
 
+/* What is to have happened in some history, or the histories tried nothing. Counted beside the faults. */
+#define SIM_EVENTS(X) \
+	X(duplicate_delivery) \
+	X(reorder) \
+	X(delay) X(partial_write) X(commit_done_untold) X(commit_undone_untold) X(late_commit) X(rebalance) \
+	    X(session_over)
+
+enum sim_happening {
+#define SIM_HAPPENING_ENUM(name) SIM_HAPPENED_##name,
+	SIM_EVENTS(SIM_HAPPENING_ENUM)
+#undef SIM_HAPPENING_ENUM
+	    SIM_HAPPENING_COUNT,
+};
+
 struct sim {
 	uint64_t seed, rng;
+	uint64_t hash; /* of everything that happened, in its order: a seed tried again gives the same */
 	enum sim_mode mode;
 	bool tracing;
 
@@ -72,7 +86,7 @@ struct sim {
 	char failure[1024];
 
 	unsigned fault[SIM_FAULT_COUNT];
-	uint64_t hits[SIM_FAULT_COUNT];
+	uint64_t hits[SIM_FAULT_COUNT], happened[SIM_HAPPENING_COUNT];
 
 	struct proc *procs; /* all there ever were, newest first */
 	struct broker *broker;
@@ -93,6 +107,9 @@ bool sim_chance(unsigned permille);
 /** Does the fault strike now? Never once the world is healed. */
 bool sim_strikes(enum sim_fault f);
 bool sim_healed(void);
+void sim_happened(enum sim_happening h);
+/** Mixes into the history's hash. */
+void sim_mix(const void *bytes, size_t n);
 
 /* ---- time ---- */
 /** Calls @fn in @delay_ns, in the scheduler. @ctx lives in the world's memory, or outlives the history. */
@@ -116,5 +133,9 @@ void sim_trace(const char *fmt, ...) KMD_PRINTF(1, 2);
 void *sim_alloc(size_t bytes) __attribute__((returns_nonnull));
 void *sim_grow(void *p, size_t count, size_t *cap, size_t bytes) __attribute__((returns_nonnull));
 struct kmd_str sim_dup(struct kmd_str s);
+/** At the history's end. */
+void sim_free_all(void);
+/** At the program's end. */
+void sim_give_memory_back(void);
 
 #endif
