@@ -143,6 +143,15 @@ install_kafka() {
     echo "$prepared" >build/kafka/.stamp
 }
 
+# promtool and prometheus alone: installing Debian's package would start a server.
+install_prometheus() {
+    [ -x build/prometheus/usr/bin/promtool ] && return 0
+    say "fetching Prometheus into build/prometheus"
+    rm -rf build/prometheus && mkdir -p build/prometheus
+    (cd build/prometheus && patiently apt-get download -q prometheus && quiet dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb) ||
+        die "Debian's package prometheus could not be fetched"
+}
+
 # What is there is kept when the requirements change: somebody may be running on it.
 install_venv() {
     local files=(tests/requirements.txt) key
@@ -172,6 +181,7 @@ main() {
     case " $* " in *" test "*) install_packages $(missing_clang_runtime) ;; esac
     case " $* " in *" build "* | *" run "*) install_venv ;; esac
     case " $* " in *" run "*) install_kafka ;; esac
+    case " $* " in *" test "*) install_prometheus ;; esac
 }
 
 main "$@"

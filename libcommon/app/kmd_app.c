@@ -88,8 +88,10 @@ static int on_request(void *ctx, struct kmd_str path, int *ret_status, const cha
 	} else if (kmd_str_eqz(path, "/metrics")) {
 		*ret_type = "text/plain; version=0.0.4; charset=utf-8";
 		*ret_status = atomic_load(&app->booted) ? 200 : 503;
-		if (*ret_status == 200)
+		if (*ret_status == 200) {
 			kmd_metrics_render(app->metrics, ret_body);
+			ready_metrics(&app->ready, ret_body);
+		}
 	} else {
 		return -1;
 	}

@@ -116,3 +116,13 @@ bool ready_body(struct ready *r, struct kmd_buf *out)
 	kmd_jsonw_free(w);
 	return ok;
 }
+
+void ready_metrics(struct ready *r, struct kmd_buf *out)
+{
+	kmd_buf_addz(
+	    out, "# HELP kmd_ready What /readyz asks for: 1 met, 0 not; /readyz says why.\n# TYPE kmd_ready gauge\n");
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->count; i++)
+		kmd_buf_addf(out, "kmd_ready{condition=\"%s\"} %d\n", r->conditions[i].name, r->conditions[i].ok);
+	pthread_mutex_unlock(&r->lock);
+}

@@ -31,6 +31,8 @@ void ready_fini(struct ready *r);
 bool ready_set(struct ready *r, const char *name, bool ok, const char *why);
 void ready_phase(struct ready *r, const char *phase);
 void ready_fail(struct ready *r, const char *text);
+/** Appends the conditions as metrics kmd_ready{condition}: 1 met, 0 not. */
+void ready_metrics(struct ready *r, struct kmd_buf *out);
 /** Appends the JSON body of /readyz and tells whether it is ready. */
 bool ready_body(struct ready *r, struct kmd_buf *out);
 

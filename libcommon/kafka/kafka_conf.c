@@ -8,6 +8,9 @@
 /* A librdkafka whose SCRAM Kafka 4 accepts; below, every login fails with "invalid credentials". */
 #define SCRAM_FIXED 0x02060100
 
+/* How often a client tells what it counted. */
+#define KAFKA_STATISTICS_MS "10000"
+
 struct preset {
 	const char *name, *value;
 	unsigned roles; /* of 1u << enum kafka_role; 0: all */
@@ -211,6 +214,8 @@ rd_kafka_conf_t *kafka_conf_new(const struct kmd_kafka *k, enum kafka_role role,
 		snprintf(session, sizeof(session), "%lld", (long long)k->session_ms);
 		kafka_conf_force(conf, "session.timeout.ms", session);
 	}
+	if ((role == KAFKA_PRODUCER && k->producer_metrics) || (role == KAFKA_GROUP && k->group_metrics))
+		kafka_conf_force(conf, "statistics.interval.ms", KAFKA_STATISTICS_MS);
 	if (apply_user(conf, k, err) < 0) {
 		rd_kafka_conf_destroy(conf);
 		return NULL;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "consumer_int.h"
+#include "kmd_kafka_metrics.h"
 #include "kmd_mem.h"
 
 /* A poll that waits looks after partitions and topics that are waited for so often. */
@@ -91,6 +92,16 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 	kafka_health_error(&c->health, rk, (rd_kafka_resp_err_t)code, text);
 }
 
+static int on_stats(rd_kafka_t *rk, char *json, size_t n, void *opaque)
+{
+	struct kmd_consumer *c = opaque;
+
+	(void)rk;
+	if (c->k.group_metrics && !c->is_reader)
+		kmd_kafka_metrics_take(c->k.group_metrics, (struct kmd_str){json, n});
+	return 0; /* librdkafka frees it */
+}
+
 static int open_client(struct kmd_consumer *c, enum kafka_role role, const char *group, struct kmd_err *err)
 {
 	rd_kafka_conf_t *conf = kafka_conf_new(&c->k, role, err);
@@ -101,6 +112,7 @@ static int open_client(struct kmd_consumer *c, enum kafka_role role, const char 
 		return KMD_ECONFIG;
 	kafka_conf_force(conf, "group.id", group);
 	rd_kafka_conf_set_error_cb(conf, on_error);
+	rd_kafka_conf_set_stats_cb(conf, on_stats);
 	rd_kafka_conf_set_opaque(conf, c);
 	if (role == KAFKA_GROUP)
 		rd_kafka_conf_set_rebalance_cb(conf, group_on_rebalance);

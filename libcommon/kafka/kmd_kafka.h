@@ -21,9 +21,11 @@ struct kmd_kafka {
 	const char *client_id;
 	bool topic_create;
 	int64_t partitions, replication, retention_ns;
-	int64_t shards;    /* partitions of topic `shards` */
+	int64_t shards;     /* partitions of topic `shards` */
 	int64_t session_ms; /* how long a member of the group may be silent; 0: 10 s */
-	const char *group; /* group that the program joins: what KAFKA_GROUP_ID may say at most; NULL: none */
+	const char *group;  /* group that the program joins: what KAFKA_GROUP_ID may say at most; NULL: none */
+	/* Where the producer, and the member of a group, report what librdkafka counts; NULL: nowhere. Borrowed. */
+	struct kmd_kafka_metrics *producer_metrics, *group_metrics;
 };
 
 /* Largest frame of the exchange (64 MiB) plus room for headers: message.max.bytes and the fetch limits follow it. */

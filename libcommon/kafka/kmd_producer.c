@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "kafka_int.h"
+#include "kmd_kafka_metrics.h"
 #include "kmd_mem.h"
 #include "kmd_time.h"
 #include "producer_hold.h"
@@ -27,7 +28,8 @@ struct kmd_producer {
 	bool closing;
 	int fd;
 	struct kafka_health health;
-	const char *trouble; /* why records of a held topic came back, static */
+	struct kmd_kafka_metrics *metrics; /* NULL: nobody asks */
+	const char *trouble;               /* why records of a held topic came back, static */
 	kmd_delivery_fn fn;
 	void *ctx;
 };
@@ -188,6 +190,16 @@ static void watch(struct kmd_producer *p)
 	rd_kafka_queue_io_event_enable(p->main_queue, p->fd, &one, sizeof(one));
 }
 
+static int on_stats(rd_kafka_t *rk, char *json, size_t n, void *opaque)
+{
+	struct kmd_producer *p = opaque;
+
+	(void)rk;
+	if (p->metrics)
+		kmd_kafka_metrics_take(p->metrics, (struct kmd_str){json, n});
+	return 0; /* librdkafka frees it */
+}
+
 int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64_t queue_bytes, kmd_delivery_fn fn,
     void *ctx, struct kmd_err *err)
 {
@@ -202,10 +214,12 @@ int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64
 	p->rng = (uint64_t)kmd_mono_now().ns ^ (uintptr_t)p;
 	p->fn = fn;
 	p->ctx = ctx;
+	p->metrics = k->producer_metrics;
 	kafka_health_init(&p->health);
 	set_kbytes(conf, queue_bytes);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	rd_kafka_conf_set_error_cb(conf, on_error);
+	rd_kafka_conf_set_stats_cb(conf, on_stats);
 	rd_kafka_conf_set_opaque(conf, p);
 	rc = kafka_client_new(&p->rk, k, KAFKA_PRODUCER, conf, err);
 	if (rc < 0) {

@@ -96,6 +96,23 @@ static struct series *find(struct kmd_metrics *m, const char *name, const char *
 	return NULL;
 }
 
+/* Behind the last series of its name, because they share one HELP and TYPE; else at the end. */
+static void insert(struct kmd_metrics *m, struct series *s)
+{
+	struct series *before = m->last;
+
+	for (struct series *o = m->first; o; o = o->next)
+		if (strcmp(o->name, s->name) == 0)
+			before = o;
+	s->next = before ? before->next : NULL;
+	if (before)
+		before->next = s;
+	else
+		m->first = s;
+	if (before == m->last)
+		m->last = s;
+}
+
 /* The series, new (histograms: without buckets yet) or the one that is there. */
 static struct series *register_series(
     struct kmd_metrics *m, enum series_type type, const char *name, const char *labels, const char *help)
@@ -111,11 +128,7 @@ static struct series *register_series(
 	s->name = kmd_strndup(name, strlen(name));
 	s->labels = kmd_strndup(labels, strlen(labels));
 	s->help = kmd_strndup(help, strlen(help));
-	if (m->last)
-		m->last->next = s;
-	else
-		m->first = s;
-	m->last = s;
+	insert(m, s);
 	return s;
 }
 

@@ -20,16 +20,17 @@ struct kmd_metrics *kmd_metrics_new(void);
 void kmd_metrics_free(struct kmd_metrics *m);
 
 /**
- * Registers one series. The same @name may come again with other @labels (and the same help); series of a name must be
- * registered one after another. @labels like `type="trade"`, NULL for none; copied; values already escaped, see
- * kmd_metrics_label(). The same name and labels again give the series that is there. Owned by the registry.
+ * Registers one series. The same @name may come again with other @labels (and the same help). @labels like
+ * `type="trade"`, NULL for none; copied; values already escaped, see kmd_metrics_label(). The same name and labels
+ * again give the series that is there. Owned by the registry.
  */
 struct kmd_counter *kmd_metrics_counter(struct kmd_metrics *m, const char *name, const char *labels, const char *help);
 struct kmd_gauge *kmd_metrics_gauge(struct kmd_metrics *m, const char *name, const char *labels, const char *help);
 /** @bounds ascending upper bounds in the metric's unit, copied; +Inf is added. */
-struct kmd_histogram *kmd_metrics_histogram(struct kmd_metrics *m, const char *name, const char *labels, const char *help,
-    const double *bounds, size_t bounds_count);
-/** Appends name="value" with the value escaped, behind a comma where @labels holds some already. NUL-terminate it before use. */
+struct kmd_histogram *kmd_metrics_histogram(struct kmd_metrics *m, const char *name, const char *labels,
+    const char *help, const double *bounds, size_t bounds_count);
+/** Appends name="value" with the value escaped, behind a comma where @labels holds some already. NUL-terminate it
+ * before use. */
 void kmd_metrics_label(struct kmd_buf *labels, const char *name, struct kmd_str value);
 /* Bounds for latencies in seconds, 100 us to 60 s. */
 extern const double kmd_latency_bounds[];

@@ -393,4 +393,7 @@ def test_counters_stand_at_zero_from_the_start(name: str, key: Path, service: St
         "kmd_sink_latency_seconds_count kmd_sink_lag_messages",
     }[name]
     found = {sample.name for sample in one.metrics().samples}
+    clients = {"ingest": {"producer"}, "enricher": {"producer", "consumer"}, "sink": {"consumer"}}[name]
     assert set(expected.split()) | {"kmd_build_info"} <= found
+    assert set(one.metrics().by("kmd_kafka_brokers_up", "client")) == clients
+    assert one.metrics().get("kmd_ready", condition="kafka") == 0

@@ -66,6 +66,16 @@ void enrich_cause_free(struct enrich_book *b, struct enrich_cause *c)
 	free(c);
 }
 
+int64_t enrich_book_oldest_ns(const struct enrich_book *b, unsigned mask)
+{
+	int64_t oldest_ns = 0;
+
+	for (const struct enrich_cause *c = b->first; c; c = c->next)
+		if ((c->what & mask) && c->recv_ns > 0 && (oldest_ns == 0 || c->recv_ns < oldest_ns))
+			oldest_ns = c->recv_ns;
+	return oldest_ns;
+}
+
 void enrich_book_fini(struct enrich_book *b)
 {
 	while (b->first)

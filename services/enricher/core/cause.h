@@ -66,6 +66,8 @@ void enrich_cause_drop(struct enrich_book *b, struct enrich_cause *c);
 /** The next one that nobody holds, or NULL; give it back by enrich_cause_free. */
 struct enrich_cause *enrich_cause_take_done(struct enrich_book *b);
 void enrich_cause_free(struct enrich_book *b, struct enrich_cause *c);
+/** When ingest had the oldest frame that asks for any of @mask and is still open, Unix ns; 0: there is none. */
+int64_t enrich_book_oldest_ns(const struct enrich_book *b, unsigned mask);
 /** Frees every cause, held or not. */
 void enrich_book_fini(struct enrich_book *b);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "enricher_int.h"
+#include "kmd_kafka_metrics.h"
 #include "kmd_mem.h"
 
 /* The life of the service: boot, turn, drain, end. */
@@ -40,6 +41,8 @@ static void free_all(struct enricher *e)
 	kmd_consumer_close(e->reader);
 	kmd_rest_free(e->rest);
 	kmd_producer_free(e->producer);
+	kmd_kafka_metrics_free(e->kafka.producer_metrics);
+	kmd_kafka_metrics_free(e->kafka.group_metrics);
 	kmd_signer_free(e->signer);
 	enrich_batches_fini(e);
 	enrich_sched_fini(&e->sched);
@@ -67,6 +70,8 @@ int enricher_init(
 	e->app = app;
 	e->set = set;
 	e->kafka = enrich_conf_kafka(set, conf);
+	e->kafka.producer_metrics = kmd_kafka_metrics_new(kmd_app_metrics(app), "producer");
+	e->kafka.group_metrics = kmd_kafka_metrics_new(kmd_app_metrics(app), "consumer");
 	e->batches.next = e->batches.prev = &e->batches;
 	e->calls = kmd_calloc((size_t)set->max_in_flight + 1, sizeof(*e->calls));
 	enrich_sched_init(&e->sched, set->rate, (unsigned)set->max_in_flight,

@@ -104,7 +104,7 @@ struct enricher_stats {
 	struct kmd_counter *records[KMD_TOPIC_COUNT]; /* NULL for topics we do not write */
 	struct kmd_counter *refused[KMD_TOPIC_COUNT];
 	struct kmd_counter *empties, *tombstones;
-	struct kmd_gauge *in_flight, *pending, *open, *offset;
+	struct kmd_gauge *in_flight, *pending, *open, *offset, *settlement_wait;
 };
 
 struct enricher {

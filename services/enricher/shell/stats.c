@@ -18,8 +18,8 @@ static void init_requests(struct enricher *e, struct kmd_metrics *m)
 		for (int code = 0; code < ENRICH_CODE_COUNT; code++) {
 			snprintf(labels, sizeof(labels), "endpoint=\"%s\",code=\"%s\"", endpoints[ep],
 			    enrich_code_labels[code]);
-			e->stats.requests[ep][code] = kmd_metrics_counter(
-			    m, "kmd_enricher_requests_total", labels, "answers of the exchange, and calls without one");
+			e->stats.requests[ep][code] = kmd_metrics_counter(m, "kmd_enricher_requests_total", labels,
+			    "Answers of the exchange, and calls without one.");
 		}
 }
 
@@ -43,19 +43,21 @@ void enrich_stats_init(struct enricher *e)
 	struct enricher_stats *s = &e->stats;
 
 	init_requests(e, m);
-	init_records(s->records, m, "kmd_enricher_records_total", "records acknowledged by the broker");
-	init_records(s->refused, m, "kmd_enricher_refused_total", "records that the broker refuses for good");
+	init_records(s->records, m, "kmd_enricher_records_total", "Records acknowledged by the broker.");
+	init_records(s->refused, m, "kmd_enricher_refused_total", "Records that the broker refuses for good.");
 	s->empties = kmd_metrics_counter(
-	    m, "kmd_enricher_empty_results_total", NULL, "settlements asked for before there was a result");
+	    m, "kmd_enricher_empty_results_total", NULL, "Settlements asked for before there was a result.");
 	s->tombstones =
-	    kmd_metrics_counter(m, "kmd_enricher_tombstones_total", NULL, "market records deleted after their time");
-	s->in_flight = kmd_metrics_gauge(m, "kmd_enricher_in_flight", NULL, "REST calls under way");
+	    kmd_metrics_counter(m, "kmd_enricher_tombstones_total", NULL, "Market records deleted after their time.");
+	s->in_flight = kmd_metrics_gauge(m, "kmd_enricher_in_flight", NULL, "REST calls under way.");
 	s->pending = kmd_metrics_gauge(
-	    m, "kmd_enricher_pending", NULL, "settlements, windows, lookups and lists that wait for their next call");
-	s->open =
-	    kmd_metrics_gauge(m, "kmd_enricher_open_records", NULL, "records of lifecycle and feed whose work is open");
+	    m, "kmd_enricher_pending", NULL, "Settlements, windows, lookups and lists that wait for their next call.");
+	s->open = kmd_metrics_gauge(
+	    m, "kmd_enricher_open_records", NULL, "Records of lifecycle and feed whose work is open.");
+	s->settlement_wait = kmd_metrics_gauge(m, "kmd_enricher_settlement_wait_seconds", NULL,
+	    "Age of the oldest frame whose settlement is not published yet; 0: none waits.");
 	s->offset = kmd_metrics_gauge(
-	    m, "kmd_enricher_clock_offset_seconds", NULL, "exchange's clock minus ours, by its Date header");
+	    m, "kmd_enricher_clock_offset_seconds", NULL, "The exchange's clock minus ours, by its Date header.");
 	kmd_app_ready(e->app, "kafka", false, "not connected yet");
 	kmd_app_ready(e->app, "exchange", false, "not asked yet");
 	kmd_app_ready(e->app, "caught_up", false, "own topics not read yet");
@@ -84,6 +86,13 @@ static size_t pending(const struct enricher *e)
 	return enrich_sched_pending(&e->sched) + (e->listing.running || e->deferrals > 0);
 }
 
+static double settlement_wait_s(const struct enricher *e)
+{
+	const int64_t oldest_ns = enrich_book_oldest_ns(&e->book, ENRICH_WANT_SETTLEMENT);
+
+	return oldest_ns > 0 && e->wall.ns > oldest_ns ? (double)(e->wall.ns - oldest_ns) / 1e9 : 0;
+}
+
 void enrich_stats_turn(struct enricher *e)
 {
 	if (e->mono.ns < e->stats_due.ns)
@@ -92,6 +101,7 @@ void enrich_stats_turn(struct enricher *e)
 	kmd_gauge_set(e->stats.in_flight, e->sched.in_flight);
 	kmd_gauge_set(e->stats.pending, (double)pending(e));
 	kmd_gauge_set(e->stats.open, (double)e->book.open);
+	kmd_gauge_set(e->stats.settlement_wait, settlement_wait_s(e));
 	if (e->boot != ENRICH_BOOT_TOPICS)
 		tell_kafka(e);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ingest_int.h"
+#include "kmd_kafka_metrics.h"
 #include "kmd_mem.h"
 
 #define RECOUNT_NS KMD_NS_PER_S
@@ -35,6 +36,7 @@ static int open_parts(struct ingest *g, const struct kmd_conf *conf, struct kmd_
 	ingest_markets_init(&g->markets, &g->conf.globs);
 	if (rc == 0)
 		rc = kmd_signer_new(&g->signer, s->api_key_id, s->private_key_file, err);
+	g->conf.kafka.producer_metrics = kmd_kafka_metrics_new(kmd_app_metrics(g->app), "producer");
 	if (rc == 0)
 		rc = kmd_producer_new(&g->producer, &g->conf.kafka,
 		    s->spool_dir ? ingest_spool_queue_bytes(s->spool_max_bytes) : INGEST_PRODUCER_BYTES,
@@ -56,6 +58,7 @@ static void close_parts(struct ingest *g)
 	ingest_setup_stop(g->setup);
 	ingest_intake_stop(g);
 	kmd_producer_free(g->producer);
+	kmd_kafka_metrics_free(g->conf.kafka.producer_metrics);
 	ingest_spooling_stop(g);
 	kmd_signer_free(g->signer);
 	ingest_lines_fini(g);
@@ -83,6 +86,7 @@ int ingest_init(
 	name_instance(g);
 	warn_of_settings(g->settings);
 	ingest_stats_init(&g->stats, kmd_app_metrics(app));
+	kmd_gauge_set(g->stats.spool_max_bytes, g->settings->spool_dir ? (double)g->settings->spool_max_bytes : 0);
 	ingest_lines_init(g);
 	kmd_app_ready(app, "exchange", false, "not connected yet");
 	rc = open_parts(g, conf, err);
@@ -139,7 +143,7 @@ static bool books_captured(const struct ingest *g)
 
 static void look_at_books(struct ingest *g)
 {
-	size_t expected = 0, held = 0;
+	size_t expected = 0, held = 0, suspect = 0;
 	char why[96];
 
 	for (size_t i = 0; i < g->lines_count; i++) {
@@ -147,15 +151,30 @@ static void look_at_books(struct ingest *g)
 
 		expected += books_captured(g) ? g->lines[i].wanted : 0;
 		held += conn && conn->state == INGEST_CONN_OPEN ? conn->session.books.held : 0;
+		suspect += conn ? conn->session.books.suspects : 0;
 	}
 	kmd_gauge_set(g->stats.expected, (double)expected);
 	kmd_gauge_set(g->stats.subscribed, (double)held);
+	kmd_gauge_set(g->stats.suspect, (double)suspect);
 	if (expected == held)
 		g->even_at = g->now;
 	if (!books_captured(g))
 		return;
 	snprintf(why, sizeof(why), "%zu of %zu books subscribed", held, expected);
 	kmd_app_ready(g->app, "books", g->now.ns - g->even_at.ns < INGEST_BOOKS_GRACE_NS, why);
+}
+
+static void look_at_silence(struct ingest *g)
+{
+	int64_t longest_ns = 0;
+
+	for (size_t i = 0; i < g->lines_count; i++) {
+		const struct kmd_mono since = g->lines[i].stale.since;
+
+		if (since.ns > 0 && g->now.ns - since.ns > longest_ns)
+			longest_ns = g->now.ns - since.ns;
+	}
+	kmd_gauge_set(g->stats.silence, (double)longest_ns / 1e9);
 }
 
 static void recount(struct ingest *g)
@@ -169,6 +188,7 @@ static void recount(struct ingest *g)
 	kmd_gauge_set(g->stats.queue_bytes, (double)(bytes + ingest_ws_queued_bytes(g->ws)));
 	look_at_exchange(g);
 	look_at_books(g);
+	look_at_silence(g);
 	ingest_spooling_look(g);
 }
 

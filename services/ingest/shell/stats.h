@@ -14,7 +14,7 @@ struct ingest_stats {
 	struct kmd_counter *refused[INGEST_REFUSAL_COUNT];
 	struct kmd_counter *gaps[INGEST_CHANNEL_COUNT];
 	struct kmd_counter *connections, *stale, *not_new, *unknown_sid, *spooled;
-	struct kmd_gauge *expected, *subscribed, *queue_bytes, *spool_bytes;
+	struct kmd_gauge *expected, *subscribed, *queue_bytes, *spool_bytes, *spool_max_bytes, *suspect, *silence;
 	struct kmd_histogram *age;
 };
 

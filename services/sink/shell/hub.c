@@ -4,15 +4,19 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "kmd_kafka_metrics.h"
 #include "kmd_mem.h"
 #include "kmd_time.h"
 
-void hub_init(struct hub *h, const struct sink_settings *set, const struct kmd_kafka *kafka)
+void hub_init(
+    struct hub *h, const struct sink_settings *set, const struct kmd_kafka *kafka, struct kmd_metrics *metrics)
 {
 	pthread_condattr_t attr;
 
 	h->set = set;
 	h->kafka = *kafka;
+	h->kafka.group_metrics = kmd_kafka_metrics_new(metrics, "consumer");
+	sink_stats_init(&h->stats, metrics);
 	h->connections = (size_t)set->writers + 1;
 	h->database = kmd_calloc(h->connections, sizeof(*h->database));
 	for (size_t i = 0; i < h->connections; i++)
@@ -29,6 +33,7 @@ void hub_fini(struct hub *h)
 	pthread_cond_destroy(&h->bell);
 	pthread_mutex_destroy(&h->lock);
 	free(h->database);
+	kmd_kafka_metrics_free(h->kafka.group_metrics);
 }
 
 bool hub_database(struct hub *h, size_t connection, bool ok, const char *why)

@@ -33,7 +33,9 @@ struct hub {
 	struct hub_health *database; /* by connection; guarded by lock */
 };
 
-void hub_init(struct hub *h, const struct sink_settings *set, const struct kmd_kafka *kafka);
+/** Registers the series in @metrics. */
+void hub_init(
+    struct hub *h, const struct sink_settings *set, const struct kmd_kafka *kafka, struct kmd_metrics *metrics);
 void hub_fini(struct hub *h);
 /** How a connection's last attempt went; @why borrowed, NULL when ok. Returns whether that is news. Any thread. */
 bool hub_database(struct hub *h, size_t connection, bool ok, const char *why);

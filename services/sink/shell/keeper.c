@@ -201,6 +201,9 @@ static void keep_tables(struct keeper *k)
 
 	if (make_ahead(k, today, &err) < 0)
 		kmd_log(KMD_LOG_WARN, "partitions_not_made", "why", "%s", err.text, NULL);
+	else
+		kmd_gauge_set(k->hub->stats.partitions_end,
+		    (double)(today + k->hub->set->partition_ahead + 1) * KMD_S_PER_DAY);
 	expire(k, today);
 }
 

@@ -37,8 +37,7 @@ int sink_init(
 	s = kmd_calloc(1, sizeof(*s));
 	s->app = app;
 	s->mask = mask;
-	hub_init(&s->hub, set, &kafka);
-	sink_stats_init(&s->hub.stats, kmd_app_metrics(app));
+	hub_init(&s->hub, set, &kafka, kmd_app_metrics(app));
 	s->owns.hub = &s->hub;
 	s->owns.writers_count = (size_t)set->writers;
 	s->owns.writers = kmd_calloc(s->owns.writers_count, sizeof(struct writer *));

@@ -59,6 +59,8 @@ void sink_stats_init(struct sink_stats *s, struct kmd_metrics *m)
 	    kmd_metrics_gauge(m, "kmd_sink_held_bytes", NULL, "Records handed to the writers and not committed.");
 	s->stopped =
 	    kmd_metrics_gauge(m, "kmd_sink_stopped_partitions", NULL, "Partitions that wait for --accept-topic.");
+	s->partitions_end = kmd_metrics_gauge(m, "kmd_sink_partitions_end_timestamp_seconds", NULL,
+	    "Up to when every table has its partitions, Unix time; 0: not known yet.");
 	s->batch_seconds = kmd_metrics_histogram(m, "kmd_sink_batch_seconds", NULL, "Time to write one batch.",
 	    kmd_latency_bounds, kmd_latency_bounds_count);
 	s->latency_seconds = kmd_metrics_histogram(m, "kmd_sink_latency_seconds", NULL,

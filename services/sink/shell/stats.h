@@ -13,7 +13,7 @@ struct sink_stats {
 	struct kmd_counter *expired[KMD_TOPIC_COUNT];                              /* NULL for shards */
 	struct kmd_gauge *lag[KMD_TOPIC_COUNT];                                    /* NULL for shards */
 	struct kmd_counter *retries, *fenced, *slow_trades, *narrowed;
-	struct kmd_gauge *held_bytes, *stopped;
+	struct kmd_gauge *held_bytes, *stopped, *partitions_end;
 	struct kmd_histogram *batch_seconds, *latency_seconds;
 };
 

@@ -292,6 +292,7 @@ static void test_http(void **state)
 	await_status(&p, "/readyz", 200, "\"ready\":true");
 	await_status(&p, "/metrics", 200, "kmd_build_info{version=\"");
 	await_status(&p, "/metrics", 200, "test_things_total 0\n");
+	await_status(&p, "/metrics", 200, "kmd_ready{condition=\"database\"} 1\n");
 	await_status(&p, "/else", 404, "");
 	kill(p.pid, SIGINT);
 	assert_int_equal(finish(&p), 0);

@@ -16,8 +16,8 @@ static void counters_stand_at_zero_from_the_start(void **state)
 	(void)state;
 	struct kmd_metrics *m = kmd_metrics_new();
 	struct kmd_counter *trades = kmd_metrics_counter(m, "frames_total", "type=\"trade\"", "Frames received.");
-	(void)kmd_metrics_counter(m, "frames_total", "type=\"ticker\"", "Frames received.");
 	(void)kmd_metrics_counter(m, "stale_total", NULL, "Silent \\ odd\nconnections.");
+	(void)kmd_metrics_counter(m, "frames_total", "type=\"ticker\"", "Frames received.");
 	kmd_counter_add(trades, 3);
 	kmd_counter_add(trades, UINT64_C(10000000000));
 	assert_true(kmd_counter_value(trades) == UINT64_C(10000000003));
