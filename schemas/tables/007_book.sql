@@ -51,19 +51,32 @@ BEGIN
 	RETURN QUERY
 	WITH snapshots AS MATERIALIZED (
 		SELECT lineage, sid, n, seq, recv_ns, kafka_partition,
-			coalesce(lead(recv_ns) OVER (PARTITION BY lineage, sid ORDER BY n), v_to) AS next_ns
+			lead(recv_ns) OVER (PARTITION BY lineage, sid ORDER BY n) AS next_ns
 		FROM kalshi.orderbook_snapshots
 		WHERE market_ticker = p_market AND recv_ns <= v_to
 			AND lineage IS NOT NULL AND n IS NOT NULL AND sid IS NOT NULL AND seq IS NOT NULL
 	), lines AS MATERIALIZED (
 		SELECT l.lineage, l.sid, l.kafka_partition, f.record->>'group' AS ingest_group, (f.record->>'shard')::int AS shard,
-			(f.record->>'use_yes_price')::boolean AS use_yes_price
+			(f.record->>'use_yes_price')::boolean AS use_yes_price, coalesce(c.seq, a.seq) AS end_seq,
+			coalesce(c.recv_ns, a.recv_ns, 0) AS end_ns, CASE WHEN c.recv_ns IS NULL THEN 'alive' ELSE 'closed' END AS ended
 		FROM (SELECT lineage, sid, min(kafka_partition) AS kafka_partition FROM snapshots GROUP BY lineage, sid) l
 		CROSS JOIN LATERAL (
 			SELECT record FROM kalshi.feed_events
 			WHERE lineage = l.lineage AND kind = 'subscribed' AND (record->>'sid')::int = l.sid
 			ORDER BY recv_ns DESC LIMIT 1
 		) f
+		LEFT JOIN LATERAL (
+			SELECT (e->>'seq')::bigint AS seq, (e->>'recv_ns')::bigint AS recv_ns
+			FROM kalshi.feed_events f CROSS JOIN jsonb_array_elements(f.record->'sids') e
+			WHERE f.lineage = l.lineage AND f.kind = 'closed' AND (e->>'sid')::int = l.sid
+			ORDER BY f.recv_ns DESC LIMIT 1
+		) c ON true
+		LEFT JOIN LATERAL (
+			SELECT (e->>'seq')::bigint AS seq, (e->>'recv_ns')::bigint AS recv_ns
+			FROM kalshi.feed_events f CROSS JOIN jsonb_array_elements(f.record->'sids') e
+			WHERE f.lineage = l.lineage AND f.kind = 'alive' AND (e->>'sid')::int = l.sid AND c.recv_ns IS NULL
+			ORDER BY f.recv_ns DESC LIMIT 1
+		) a ON true
 	), lost AS MATERIALIZED ( -- frames that are no rows, or no use, by their number in the lineage; 0: which ones is not known
 		SELECT lineage, coalesce((record->>'n')::bigint, 0) AS n,
 			CASE WHEN record->>'reason' = 'spool_damaged' THEN 'spool_damaged' ELSE 'refused' END AS why
@@ -79,32 +92,18 @@ BEGIN
 		WHERE md5(d.key) = md5(convert_to(p_market, 'UTF8')) AND d.topic = coalesce(v_topic, d.topic) AND n IS NOT NULL
 		UNION ALL
 		SELECT s.lineage, d.n, 'unreadable'
-		FROM snapshots s CROSS JOIN LATERAL (
+		FROM snapshots s JOIN lines l USING (lineage, sid) CROSS JOIN LATERAL (
 			SELECT min(n) AS n FROM kalshi.orderbook_deltas
-			WHERE market_ticker = p_market AND recv_ns BETWEEN s.recv_ns AND least(s.next_ns, v_to) AND lineage = s.lineage
+			WHERE market_ticker = p_market AND recv_ns BETWEEN s.recv_ns AND least(s.next_ns, l.end_ns, v_to) AND lineage = s.lineage
 				AND (price IS NULL OR delta IS NULL OR side IS NULL OR side NOT IN ('yes', 'no'))
 		) d
-		WHERE s.next_ns >= v_from AND d.n IS NOT NULL
+		WHERE least(s.next_ns, l.end_ns) >= v_from AND d.n IS NOT NULL
 	), breaks AS (
 		SELECT lineage, (record->>'sid')::int AS sid, (record->>'expected_seq')::bigint - 1 AS until_seq, NULL::bigint AS before_n,
 			coalesce((record->>'from_recv_ns')::bigint, (record->>'to_recv_ns')::bigint) AS until_ns, 'gap' AS ended
 		FROM kalshi.feed_events WHERE lineage IN (SELECT lineage FROM lines) AND kind = 'gap'
 		UNION ALL
-		SELECT l.lineage, l.sid, coalesce(c.seq, a.seq), NULL, coalesce(c.recv_ns, a.recv_ns, 0),
-			CASE WHEN c.recv_ns IS NULL THEN 'alive' ELSE 'closed' END
-		FROM lines l
-		LEFT JOIN LATERAL (
-			SELECT (e->>'seq')::bigint AS seq, (e->>'recv_ns')::bigint AS recv_ns
-			FROM kalshi.feed_events f CROSS JOIN jsonb_array_elements(f.record->'sids') e
-			WHERE f.lineage = l.lineage AND f.kind = 'closed' AND (e->>'sid')::int = l.sid
-			ORDER BY f.recv_ns DESC LIMIT 1
-		) c ON true
-		LEFT JOIN LATERAL (
-			SELECT (e->>'seq')::bigint AS seq, (e->>'recv_ns')::bigint AS recv_ns
-			FROM kalshi.feed_events f CROSS JOIN jsonb_array_elements(f.record->'sids') e
-			WHERE f.lineage = l.lineage AND f.kind = 'alive' AND (e->>'sid')::int = l.sid AND c.recv_ns IS NULL
-			ORDER BY f.recv_ns DESC LIMIT 1
-		) a ON true
+		SELECT lineage, sid, end_seq, NULL, end_ns, ended FROM lines
 		UNION ALL
 		SELECT l.lineage, l.sid, NULL, x.n, NULL, x.why FROM lines l JOIN lost x ON x.lineage = l.lineage
 		UNION ALL
@@ -119,12 +118,13 @@ BEGIN
 			FROM breaks b LEFT JOIN LATERAL ( -- the last row before the lost one
 				SELECT recv_ns, seq FROM (
 					SELECT recv_ns, seq, n FROM kalshi.orderbook_deltas
-					WHERE market_ticker = p_market AND recv_ns >= s.recv_ns AND lineage = s.lineage AND sid = s.sid AND n < b.before_n
+					WHERE b.before_n IS NOT NULL -- decided before anything is read
+						AND market_ticker = p_market AND recv_ns >= s.recv_ns AND lineage = s.lineage AND sid = s.sid AND n < b.before_n
 					UNION ALL
 					SELECT recv_ns, seq, n FROM snapshots WHERE lineage = s.lineage AND sid = s.sid AND n < b.before_n
 				) rows ORDER BY n DESC LIMIT 1
-			) r ON b.before_n IS NOT NULL
-			WHERE b.lineage = s.lineage AND b.sid = s.sid AND coalesce(b.until_seq, s.seq) >= s.seq
+			) r ON true
+			WHERE b.lineage = s.lineage AND b.sid = s.sid AND (b.ended <> 'gap' OR b.until_seq >= s.seq)
 				AND (b.before_n IS NULL OR b.before_n = 0 OR b.before_n > s.n)
 			ORDER BY until_ns, b.ended LIMIT 1
 		) b

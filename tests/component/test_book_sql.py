@@ -158,6 +158,7 @@ def test_a_line_is_a_snapshot_and_what_follows_it(books: Books) -> None:
     a.delta(4, "no", "0.5600", "0.50")
     a.delta(5, "yes", "0.10", "1", market="OTHER")
     a.alive(6)
+    a.snapshot(8, yes="0.3900:5.00")
     books.load(a)
     assert books.levels(0.5) is None
     assert books.levels(1) == "yes 0.4000:100.00, yes 0.3900:5.00, no 0.5500:3.00", "digits as received"
@@ -166,7 +167,7 @@ def test_a_line_is_a_snapshot_and_what_follows_it(books: Books) -> None:
     assert books.levels(4.5) == "yes 0.4000:60.00, yes 0.3900:5.00, no 0.5600:0.50"
     (first, *_) = books.at(4.5)
     assert (first["lineage"], first["sid"], first["seq"], first["n"], first["use_yes_price"]) == (1, 5, 4, 5, False)
-    assert books.levels(7) is None, "nothing is known beyond the last alive"
+    assert books.levels(7) is None and books.levels(8) is None, "nothing is known beyond the last alive"
     rows = books.line(0, 5)
     assert shape(rows) == [("hole", "no_snapshot", 0), ("snapshot", 1, 1), ("delta", 1, 2), ("delta", 1, 3), ("delta", 1, 4)]
     assert rows[1]["yes_levels"] == [["0.3900", "5.00"], ["0.4000", "100.00"]] and str(rows[2]["delta"]) == "-40.00"
