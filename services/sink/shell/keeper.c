@@ -35,7 +35,7 @@ struct keeper {
 
 	/* The thread's own. */
 	char *cluster;
-	bool topics_made, claimed;
+	bool topics_made, claimed, told; /* told: how the first attempt at the database went */
 	int64_t tables_ns, ids_ns, prune_ns; /* next time, monotonic */
 };
 
@@ -61,9 +61,10 @@ static bool open_database(struct keeper *k)
 	struct kmd_err err = {0};
 	const int rc = db_open(&k->db, &err);
 
-	if (hub_database(k->hub, 0, rc == 0, err.text))
+	if (hub_database(k->hub, 0, rc == 0, err.text) || !k->told)
 		kmd_log(rc == 0 ? KMD_LOG_INFO : KMD_LOG_WARN, rc == 0 ? "database_ok" : "database_trouble", "why",
 		    "%s", err.text, NULL);
+	k->told = true;
 	return rc == 0;
 }
 
