@@ -1,20 +1,19 @@
-"""The schema: --migrate, roles, partitions; and that the sink's own list of columns says the same as the SQL."""
+"""The schema: --migrate, partitions; and that the sink's own list of columns says the same as the SQL."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
 
 import psycopg
 import pytest
-from component.sink_bench import Bench, bench, frame, record, trade
+from component.sink_bench import Bench, bench
 
 from support.paths import TOP, program
 from support.ports import free_port
 from support.process import run, wait_until
-from support.services import StartService, base_env
+from support.services import base_env
 from support.shared import Database, unique
 
 __all__ = ["bench"]
@@ -85,55 +84,6 @@ def test_columns_of_the_sink_are_those_of_the_tables(database: Database) -> None
             database.query("SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'kalshi' AND table_name = %s", table)
         )
         assert columns(macro) == there, table
-
-
-@pytest.fixture
-def writer(bench: Bench) -> Iterator[str]:
-    """A login role that is granted kmd_writer and nothing else; its connection string."""
-    role = unique("w")
-    bench.database.execute(f"CREATE ROLE {role} LOGIN IN ROLE kmd_writer")
-    yield bench.database.url.replace("postgres@", f"{role}@")
-    bench.database.execute(f"DROP ROLE {role}")
-
-
-def test_the_running_role_needs_kmd_writer_only(bench: Bench, writer: str, service: StartService) -> None:
-    for topic in ("trades", "markets", "settlements", "tickers", "dlq"):
-        bench.topic(topic, 1)
-    old_day = bench.one(f"SELECT kalshi.ensure_partition('tickers', {TODAY} - 20)")
-    one = service("sink", {**bench.settings, "DATABASE_URL": writer, "KMD_SINK_RETENTION_DAYS": "3"})
-    one.wait_ready()
-    bench.produce("trades", [trade("a", 1), trade("b", 2), trade("bad", 3, count_fp="x")])
-    bench.produce("tickers", [frame("ticker", {"market_ticker": "KXA"}, 1)])
-    bench.produce("markets", [record("markets", ticker="KXA", fetched_at="2026-11-22T10:00:00Z", body={})])
-    bench.produce("settlements", [record("settlements", market_ticker="KXA", known_at="2026-11-22T10:00:00Z")])
-    bench.wait_done("trades", "markets", "settlements", "tickers")
-    bench.produce("trades", [trade("a", 4), trade("c", 5)])  # a repetition: the way by a temporary table
-    bench.wait_done("trades")
-    assert bench.one("SELECT count(*) FROM kalshi.trades") == 3
-    wait_until("retention works for it", lambda: not bench.query("SELECT FROM pg_class WHERE relname = %s", old_day))
-    with psycopg.connect(writer, autocommit=True) as connection:
-        for forbidden in (
-            "CREATE TABLE kalshi.x (a int)", "ALTER TABLE kalshi.trades ADD x int", "DROP TABLE kalshi.trades", "TRUNCATE kalshi.trades",
-            "DELETE FROM kalshi.trades", "UPDATE kalshi.settlement_revisions SET revision = 9", "DELETE FROM kalshi.sink_offsets",
-            "INSERT INTO kalshi.schema_version VALUES (7, 'x')", "UPDATE kalshi.partitioned SET frames = true",
-        ):  # fmt: skip
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(forbidden)
-    one.stop()
-
-
-def test_the_reader_selects_partitions_to_come_too(bench: Bench) -> None:
-    role = unique("r")
-    bench.database.execute(f"CREATE ROLE {role} LOGIN IN ROLE kmd_reader")
-    child = bench.one(f"SELECT kalshi.ensure_partition('trades', {TODAY})")
-    with psycopg.connect(bench.database.url.replace("postgres@", f"{role}@"), autocommit=True) as connection:
-        connection.execute("SELECT * FROM kalshi.trades, kalshi.complete_until, kalshi.dead_letters")
-        connection.execute(f"SELECT * FROM kalshi.{child}")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("INSERT INTO kalshi.series (ticker, kafka_partition, kafka_offset) VALUES ('x', 0, 0)")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(f"SELECT kalshi.ensure_partition('trades', {TODAY} + 9)")
-    bench.database.execute(f"DROP ROLE {role}")
 
 
 def test_partitions_are_named_and_bounded(bench: Bench) -> None:
