@@ -241,6 +241,8 @@ def test_lifecycle_made_anew_is_read_and_committed(bench: Bench) -> None:
     name = bench.topic("lifecycle")
     consume.delete_topic(bench.kafka.bootstrap, name)
     consume.create_topic(bench.kafka.bootstrap, name, 1)
+    # a broker under load goes on with the old one for a moment
+    wait_until("the new topic stands", lambda: consume.watermarks(bench.kafka.bootstrap, name) == {0: (0, 0)})
     for n, ticker in enumerate(tickers[4:], 1):
         bench.frame(is_determined(ticker))
         bench.wait("settlements", ticker, timeout=60)
