@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate sanitize fuzz fmt lint clean distclean
+.PHONY: help build install run test simulate sanitize fuzz fuzz-coverage fmt lint clean distclean
 
 # make help        this list
 help:
@@ -30,9 +30,12 @@ simulate:
 sanitize:
 	@scripts/sanitize.sh
 
-# make fuzz        each fuzz target of tests/fuzz for FUZZ_SECONDS=30; what it finds is in build/fuzz/found
+# make fuzz        each fuzz target of tests/fuzz for FUZZ_SECONDS=120, and what they reach; what is found is in build/fuzz/found
+# make fuzz-coverage  what they reach, by the inputs that are there
 fuzz:
-	@scripts/fuzz.sh $(FUZZ_SECONDS)
+	@scripts/fuzz.sh --seconds $(or $(FUZZ_SECONDS),120)
+fuzz-coverage:
+	@scripts/fuzz.sh --coverage
 
 # make fmt         format the C sources in place
 fmt:

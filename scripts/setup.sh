@@ -57,7 +57,7 @@ wanted_packages() {
         build) echo gcc libc6-dev cmake ninja-build pkgconf librdkafka-dev libwebsockets-dev libcurl4-openssl-dev \
             libssl-dev libpq-dev libcjson-dev libcmocka-dev python3 python3-venv ca-certificates ;;
         run) echo postgresql kcat ;;
-        test) echo clang ;;
+        test) echo clang llvm ;;
         lint) echo clang clang-format clang-tidy ;;
         *) die "unknown profile '$profile'" ;;
         esac
