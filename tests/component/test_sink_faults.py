@@ -340,21 +340,23 @@ def test_expired_frames_are_dead_letters_and_old_partitions_go(bench: Bench) -> 
     bench.topic("tickers", 1)
     bench.topic("trades", 1)
     one = bench.start()
-    old = str(now_ns() - 5 * day_ns)
-    bench.produce("tickers", [frame("ticker", {"market_ticker": "KXA"}, 1, recv_ns=old), frame("ticker", {"market_ticker": "KXA"}, 2)])
+    old, oldest_kept = str(now_ns() - 5 * day_ns), str(now_ns() - 3 * day_ns)
+    times = ({"recv_ns": old}, {"recv_ns": oldest_kept}, {})
+    bench.produce("tickers", [frame("ticker", {"market_ticker": "KXA"}, n, **at) for n, at in enumerate(times, 1)])
     bench.produce("trades", [trade("old", 1, ts_ms=int(old) // 10**6), trade("new", 2)])
     bench.wait_done("tickers", "trades")
-    assert bench.one("SELECT count(*) FROM kalshi.tickers") == 2
+    assert bench.one("SELECT count(*) FROM kalshi.tickers") == 3
     one.stop()
     one.settings["KMD_SINK_RETENTION_DAYS"] = "3"
     one.start(wait=True)
-    wait_until("the old partitions are gone", lambda: bench.one("SELECT count(*) FROM kalshi.tickers") == 1)
+    wait_until("the old partitions are gone", lambda: bench.one("SELECT count(*) FROM kalshi.tickers") <= 2)
     wait_until("and dropped", lambda: not bench.query("SELECT FROM pg_class WHERE relname ~ %s", "^trades_p.*" + _day(old)))
-    bench.produce("tickers", [frame("ticker", {"market_ticker": "KXA"}, 3, recv_ns=old)])
+    bench.produce("tickers", [frame("ticker", {"market_ticker": "KXA"}, 4, recv_ns=old)])
     bench.produce("trades", [trade("older", 3, ts_ms=int(old) // 10**6)])
     wait_until("stored", lambda: bench.is_done("tickers") and bench.is_done("trades"))
-    assert bench.dead("tickers") == {2: "expired"} and bench.dead("trades") == {2: "expired"}
+    assert bench.dead("tickers") == {3: "expired"} and bench.dead("trades") == {2: "expired"}
     assert bench.query("SELECT trade_id FROM kalshi.trades") == [("new",)]
+    assert bench.query("SELECT n FROM kalshi.tickers ORDER BY n") == [(2,), (3,)]
 
 
 def _day(ns: str) -> str:
