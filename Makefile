@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate sanitize fuzz fuzz-coverage fmt lint clean distclean
+.PHONY: help build install run test simulate sanitize fuzz fuzz-coverage mutants fmt lint clean distclean
 
 # make help        this list
 help:
@@ -36,6 +36,10 @@ fuzz:
 	@scripts/fuzz.sh --seconds $(or $(FUZZ_SECONDS),120)
 fuzz-coverage:
 	@scripts/fuzz.sh --coverage
+
+# make mutants     deliberate bugs, and whether the tests notice them: MUTANTS='NAME...' for some of tests/mutants
+mutants:
+	@scripts/mutants.sh $(MUTANTS)
 
 # make fmt         format the C sources in place
 fmt:
