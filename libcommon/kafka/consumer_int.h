@@ -65,6 +65,12 @@ bool consumer_assign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 /** Takes from what is read. */
 void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n);
 
+/* consumer_end.c */
+/** Leaves the group; the shell is told of its last revocation. Blocks: at most 5 s, then the group has to notice. */
+void consumer_leave(struct kmd_consumer *c);
+/** Takes @rk, which has left. Blocks: at most 3 s, then it stays until the process ends. */
+void consumer_destroy(rd_kafka_t *rk);
+
 /* consumer_group.c */
 void group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 /** Asks the shell again about partitions whose start it did not know. */

@@ -209,7 +209,7 @@ void kmd_consumer_close(struct kmd_consumer *c)
 		return;
 	rd_kafka_queue_io_event_enable(c->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(c->queue);
-	rd_kafka_consumer_close(c->rk);
+	consumer_leave(c);
 	reader_close(c);
 	consumer_handle_unref(c->handle);
 	for (int t = 0; t < KMD_TOPIC_COUNT; t++)

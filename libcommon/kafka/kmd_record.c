@@ -14,7 +14,7 @@ void consumer_handle_unref(struct consumer_handle *h)
 {
 	if (atomic_fetch_sub(&h->refs, 1) > 1)
 		return;
-	rd_kafka_destroy_flags(h->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	consumer_destroy(h->rk);
 	free(h);
 }
 

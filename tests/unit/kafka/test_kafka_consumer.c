@@ -220,6 +220,22 @@ static void partitions_revoked_before_their_start_was_known_are_forgotten(void *
 	mock_stop(&m);
 }
 
+static void closing_with_records_that_nobody_took(void **state)
+{
+	struct kmd_record *r;
+	struct shell s;
+	struct mock m;
+
+	(void)state;
+	mock_with_trades(&m, 2000);
+	shell_join(&s, &m, "g");
+	UNTIL(kmd_consumer_poll(s.c, &r, 1, 100) == 1, );
+	kmd_record_free(r);
+	kmd_consumer_close(s.c);
+	assert_int_equal(shell_owns(&s), 0);
+	mock_stop(&m);
+}
+
 static void two_members_share_and_neither_loses_nor_doubles(void **state)
 {
 	struct shell a, b;
@@ -512,6 +528,7 @@ int main(void)
 	    cmocka_unit_test(a_member_gets_all_and_its_successor_goes_on),
 	    cmocka_unit_test(a_shell_that_does_not_know_yet_is_asked_again),
 	    cmocka_unit_test(partitions_revoked_before_their_start_was_known_are_forgotten),
+	    cmocka_unit_test(closing_with_records_that_nobody_took),
 	    cmocka_unit_test(two_members_share_and_neither_loses_nor_doubles),
 	    cmocka_unit_test(pausing_loses_and_doubles_nothing),
 	    cmocka_unit_test(seeking_moves_one_partition),
