@@ -16,8 +16,8 @@ from support.consume import Outgoing, Record
 from support.process import wait_until
 from support.services import Service, StartService
 from support.shared import SharedKafka
+from support.topics import FRAME_TOPICS
 
-FRAME_TOPICS = ("trades", "orderbook", "tickers", "lifecycle", "control", "other")
 EXCHANGE_WIDE = ("trade", "ticker", "market_lifecycle_v2", "multivariate_market_lifecycle")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from component.ingest_bench import EXCHANGE_WIDE, FRAME_TOPICS, Bench, bench, exchange, ingest_key
+from component.ingest_bench import EXCHANGE_WIDE, Bench, bench, exchange, ingest_key
 from component.ingest_exchange import Connection, Exchange
 
 from support import consume, keys
@@ -20,6 +20,7 @@ from support.consume import Record
 from support.kafka import Kafka
 from support.process import run, wait_until
 from support.services import Service, StartService, base_env
+from support.topics import FRAME_TOPICS
 
 __all__ = ["bench", "exchange", "ingest_key"]
 

@@ -20,6 +20,7 @@ from support.postgres import Postgres
 from support.process import Failure, run, wait_until
 from support.services import Service, base_env, stop_all
 from support.sim import Sim
+from support.topics import TOPICS
 
 
 class Broker(Protocol):
@@ -150,8 +151,7 @@ class Rig:
         wait_until(f"{', '.join(names)} are stored", level, timeout, every=0.5)
 
     def _topics(self) -> list[str]:
-        names = "trades orderbook tickers lifecycle control other feed settlements markets events series dlq"
-        return [self.topic(name) for name in names.split()]
+        return [self.topic(name) for name in TOPICS]
 
     def first_subscribed_us(self, channel: str) -> int:
         """Unix us of the first `subscribed` to @channel that ingest told of; waits for it."""

@@ -17,21 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from support.consume import Record, read_topic, watermarks
-
-FRAME_TOPICS = ("trades", "orderbook", "tickers", "lifecycle", "control", "other")
-KEPT_TOPICS = (*FRAME_TOPICS, "feed", "settlements", "dlq")
-COMPACTED_TOPICS = ("markets", "events", "series")
-TABLES = {
-    "trades": ("trades",),
-    "orderbook": ("orderbook_snapshots", "orderbook_deltas"),
-    "tickers": ("tickers",),
-    "lifecycle": ("lifecycle_events",),
-    "control": ("control_frames",),
-    "other": ("other_frames",),
-    "feed": ("feed_events",),
-    "settlements": ("settlement_revisions",),
-    "dlq": (),
-}
+from support.topics import COMPACTED_TOPICS, FRAME_TOPICS, KEPT_TOPICS, TABLES, TOPICS
 
 
 @dataclass(frozen=True)
@@ -60,7 +46,7 @@ class Topics:
         self.bootstrap = bootstrap
         self.prefix = prefix
         self.records: dict[str, list[Record]] = {}
-        for topic in (*KEPT_TOPICS, *COMPACTED_TOPICS):
+        for topic in TOPICS:
             self.records[topic] = read_topic(bootstrap, prefix + topic)
 
     def frames_by_lineage(self) -> dict[int, list[Record]]:
@@ -167,7 +153,7 @@ def rows_of_topics(query: Any, topics: Topics) -> dict[str, Counter[str]]:
     """
     counts: dict[str, Counter[str]] = {}
     offsets = _sink_offsets(query, topics.prefix)
-    for topic in (*KEPT_TOPICS, *COMPACTED_TOPICS):
+    for topic in TOPICS:
         counts[topic] = Counter()
         received = Counter(r.partition for r in topics.records[topic])
         for partition, records in received.items():
@@ -214,7 +200,7 @@ def _rows_are_there(query: Any, prefix: str, topic: str, offsets: Mapping[tuple[
 def sink_is_level(query: Any, bootstrap: str, prefix: str) -> bool:
     """Has the sink committed everything that stands in the topics now?"""
     offsets = _sink_offsets(query, prefix)
-    for topic in (*KEPT_TOPICS, *COMPACTED_TOPICS):
+    for topic in TOPICS:
         for partition, (low, high) in watermarks(bootstrap, prefix + topic).items():
             row = offsets.get((topic, partition))
             if high > low and (row is None or row["next_offset"] < high):
