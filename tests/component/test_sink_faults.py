@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from component.sink_bench import LINEAGE, Bench, bench, delta, frame, now_ns, trade
+from component.sink_commits import Commits, instance
+from component.sink_load import Load
 
+from faults.sink_kills import kill_at_random
+from faults.zombie_sink import freeze_and_wake
 from support import consume
 from support.kafka import Kafka
-from support.paths import program
+from support.paths import LOAD, program
 from support.postgres import Postgres
 from support.process import run, wait_until
 from support.services import Service, StartService, base_env
@@ -25,34 +30,17 @@ __all__ = ["bench"]
 EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_CONFIG = 64, 69, 70, 78
 
 
-def mixed(first: int, count: int) -> list[consume.Outgoing]:
-    """Trades, one in ten of them a repetition, one in fifty a bad one."""
-    records = []
-    for n in range(first, first + count):
-        if n % 50 == 7:
-            records.append(trade(f"t-{n}", n, yes_price_dollars="bad"))
-        elif n % 10 == 3:
-            records.append(trade(f"t-{n - 1}", n))
-        else:
-            records.append(trade(f"t-{n}", n))
-    return records
-
-
 def test_kills_lose_and_double_nothing(bench: Bench) -> None:
-    bench.topic("trades", 1)
-    bench.topic("orderbook", 1)
-    one = bench.start(KMD_SINK_BATCH_ROWS="200", KMD_SINK_BATCH_AGE="20ms")
-    chance = random.Random(4)
-    for i in range(6):
-        bench.produce("trades", mixed(1 + i * 2000, 2000))
-        bench.produce("orderbook", [delta(n, market=f"KX-{n % 7}") for n in range(1 + i * 3000, 3001 + i * 3000)])
-        time.sleep(chance.random() * 0.3)
-        one.restart(kill=True)
-    bench.wait_done("trades", "orderbook")
-    assert bench.one("SELECT array_agg(n ORDER BY n) = array(SELECT generate_series(1::bigint, 18000)) FROM kalshi.orderbook_deltas")
-    ids = [f"t-{n}" for n in range(1, 12001) if n % 50 != 7 and n % 10 != 3]
-    assert sorted(r[0] for r in bench.query("SELECT trade_id FROM kalshi.trades")) == sorted(ids)
-    assert bench.offsets("trades")[0]["dead_letters"] == 240
+    """The short form of faults.sink_kills."""
+    load = Load(bench, seed=4, partitions=2)
+    settings = {"KMD_SINK_BATCH_ROWS": "200", "KMD_SINK_BATCH_AGE": "20ms", "KAFKA_SESSION_TIMEOUT_MS": "6000"}
+    sinks = [bench.start(f"sink-{i}", wait=False, **settings) for i in range(2)]
+    killed = threading.Event()
+    pouring = load.pour(2000 * LOAD, killed.is_set, at_a_time=100)
+    kill_at_random(bench, sinks, 4, random.Random(4), most_s=0.5)
+    killed.set()
+    pouring.join()
+    load.check()
 
 
 def test_sigterm_writes_what_is_held_and_ends_with_0(bench: Bench) -> None:
@@ -197,19 +185,19 @@ def test_two_sinks_share_and_one_takes_over(bench: Bench) -> None:
 
 
 def test_a_frozen_owner_cannot_commit_after_its_successor(bench: Bench) -> None:
-    """SIGSTOP in the middle of its work; another takes over; then it wakes up and writes on."""
-    bench.topic("orderbook", 1)
-    settings = {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KMD_SINK_BATCH_ROWS": "100", "KMD_SINK_BATCH_AGE": "5ms", "KMD_SINK_WRITERS": "1"}
-    a = bench.start("a", **settings)
-    bench.produce("orderbook", [delta(n) for n in range(1, 30_001)])
-    wait_until("it works", lambda: bench.one("SELECT sum(rows) FROM kalshi.sink_offsets") > 100)
-    a.process.freeze()
-    b = bench.start("b", wait=False, **settings)
-    bench.wait_done("orderbook", timeout=120)
-    bench.produce("orderbook", [delta(n) for n in range(30_001, 30_101)])
-    a.process.thaw()
-    bench.wait_done("orderbook")
-    assert bench.one("SELECT count(*) = 30100 AND count(DISTINCT n) = 30100 FROM kalshi.orderbook_deltas")
+    """SIGSTOP in the middle of its work; another takes over; then it wakes up and writes on. The short form of faults.zombie_sink."""
+    commits = Commits(bench)
+    load = Load(bench, seed=5, partitions=2)
+    settings = {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KMD_SINK_BATCH_ROWS": "100", "KMD_SINK_BATCH_AGE": "5ms"}
+    a, b = (bench.start(name, wait=False, **settings, **instance(name, bench)) for name in ("a", "b"))
+    awake = threading.Event()
+    pouring = load.pour(2000 * LOAD, awake.is_set, at_a_time=100)
+    lost, _ = freeze_and_wake(commits, a, random.Random(5))
+    awake.set()
+    pouring.join()
+    load.check()
+    assert lost > 0 and commits.late() == 0
+    assert commits.strays() == (sum(load.rows.values()), 0), "every row is its owner's"
     assert a.alive() and b.alive()
     a.wait_ready()
 
