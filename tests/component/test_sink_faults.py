@@ -129,8 +129,10 @@ def test_sigterm_while_postgres_is_away_tells_what_is_left(own: Own) -> None:
     bench = own.bench
     bench.topic("trades", 1)
     one = bench.start(KMD_SHUTDOWN_TIMEOUT="1s")
+    bench.produce("trades", [trade("t-1", 1)])
+    bench.wait_done("trades")  # it has claimed the partition
     own.postgres.stop()
-    bench.produce("trades", [trade(f"t-{n}", n) for n in range(1, 11)])
+    bench.produce("trades", [trade(f"t-{n}", n) for n in range(2, 12)])
     wait_until("it holds them", lambda: one.metric("kmd_sink_held_bytes") > 0)
     assert one.stop() == EX_SOFTWARE
     (left,) = [line for line in one.log_lines() if line["event"] == "left_unflushed"]
@@ -138,7 +140,7 @@ def test_sigterm_while_postgres_is_away_tells_what_is_left(own: Own) -> None:
     own.postgres.start()
     one.start(wait=True)
     bench.wait_done("trades")
-    assert bench.one("SELECT count(*) FROM kalshi.trades") == 10, "they were in Kafka all the time"
+    assert bench.one("SELECT count(*) FROM kalshi.trades") == 11, "they were in Kafka all the time"
 
 
 def test_the_broker_away_and_back(kafka: Kafka, database: Database, service: StartService) -> None:
