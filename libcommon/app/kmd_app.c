@@ -58,7 +58,7 @@ struct kmd_metrics *kmd_app_metrics(struct kmd_app *app)
 
 void kmd_app_ready(struct kmd_app *app, const char *condition, bool ok, const char *why)
 {
-	if (ready_set(&app->ready, condition, ok, why))
+	if (ready_set(&app->ready, condition, ok, why, kmd_mono_now()))
 		kmd_log(KMD_LOG_INFO, ok ? "condition_met" : "condition_missing", "condition", "%s", condition, "why",
 		    "%s", why ? why : "", NULL);
 }

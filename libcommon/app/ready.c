@@ -7,6 +7,8 @@
 #include "kmd_jsonw.h"
 #include "kmd_mem.h"
 
+#define TELL_EVERY_NS (5 * KMD_NS_PER_S)
+
 void ready_init(struct ready *r)
 {
 	pthread_mutex_init(&r->lock, NULL);
@@ -18,6 +20,7 @@ void ready_fini(struct ready *r)
 	for (size_t i = 0; i < r->count; i++) {
 		free(r->conditions[i].name);
 		free(r->conditions[i].why);
+		free(r->conditions[i].told);
 	}
 	free(r->conditions);
 	pthread_mutex_destroy(&r->lock);
@@ -46,7 +49,35 @@ static void set_why(struct condition *c, const char *why)
 	c->why = why && why[0] ? kmd_strndup(why, strlen(why)) : NULL;
 }
 
-bool ready_set(struct ready *r, const char *name, bool ok, const char *why)
+/* "after 8 ms" and "after 12 ms" are one trouble. */
+static bool same_trouble(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	for (;; a++, b++) {
+		a += strspn(a, digits);
+		b += strspn(b, digits);
+		if (*a != *b)
+			return false;
+		if (!*a)
+			return true;
+	}
+}
+
+/* Remembers that it was told. */
+static bool worth_telling(struct condition *c, bool changed, struct kmd_mono now)
+{
+	const char *why = c->why ? c->why : "";
+
+	if (!changed && (c->ok || now.ns - c->told_ns < TELL_EVERY_NS || same_trouble(why, c->told ? c->told : "")))
+		return false;
+	free(c->told);
+	c->told = kmd_strndup(why, strlen(why));
+	c->told_ns = now.ns;
+	return true;
+}
+
+bool ready_set(struct ready *r, const char *name, bool ok, const char *why, struct kmd_mono now)
 {
 	pthread_mutex_lock(&r->lock);
 	struct condition *c = find(r, name);
@@ -55,6 +86,7 @@ bool ready_set(struct ready *r, const char *name, bool ok, const char *why)
 		c = add(r, name);
 	c->ok = ok;
 	set_why(c, why);
+	changed = worth_telling(c, changed, now);
 	pthread_mutex_unlock(&r->lock);
 	return changed;
 }

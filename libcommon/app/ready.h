@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "kmd_str.h"
+#include "kmd_time.h"
 
 /*
  * What stands between a program and being ready: named conditions, and the phase. Zero-initialise, ready_init, use from
@@ -15,6 +16,8 @@
 struct condition {
 	char *name, *why; /* owned; why NULL: nothing to say */
 	bool ok;
+	char *told;      /* the why that was worth a log line last, owned, NULL: none */
+	int64_t told_ns; /* monotonic */
 };
 
 struct ready {
@@ -27,8 +30,11 @@ struct ready {
 
 void ready_init(struct ready *r);
 void ready_fini(struct ready *r);
-/** True when the condition was new or its ok changed. */
-bool ready_set(struct ready *r, const char *name, bool ok, const char *why);
+/**
+ * True when that is worth a log line: the condition is new, its ok changed, or what is wrong with it did, numbers aside
+ * and at most every few seconds.
+ */
+bool ready_set(struct ready *r, const char *name, bool ok, const char *why, struct kmd_mono now);
 void ready_phase(struct ready *r, const char *phase);
 void ready_fail(struct ready *r, const char *text);
 /** Appends the conditions as metrics kmd_ready{condition}: 1 met, 0 not. */

@@ -28,13 +28,13 @@ struct consumer_topic {
 };
 
 struct kmd_consumer {
+	struct kafka_health health; /* first: the opaque of all callbacks */
 	struct kmd_kafka k;
 	struct consumer_handle *handle;
 	rd_kafka_t *rk; /* of handle */
 	rd_kafka_queue_t *queue;
 	int fd;
 	unsigned mask;
-	struct kafka_health health;
 	char trouble[256]; /* last refusal of a topic or the group; "" none */
 	int64_t trouble_ns;
 	struct consumer_topic topics[KMD_TOPIC_COUNT];

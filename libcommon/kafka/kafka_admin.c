@@ -11,22 +11,15 @@
 
 /* One conversation with the broker, with a client of its own and an end. */
 struct admin {
+	struct kafka_health health; /* first: the opaque of all callbacks */
 	const struct kmd_kafka *k;
 	rd_kafka_t *rk;
-	struct kafka_health health;
 	int64_t deadline_ns;
 	unsigned mask;                          /* the topics in question */
 	unsigned missing;                       /* of mask, not there yet */
 	unsigned plain;                         /* of mask, to be made without the config that older brokers lack */
 	rd_kafka_topic_t *rkt[KMD_TOPIC_COUNT]; /* makes them known to the client, so metadata is about them */
 };
-
-static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
-{
-	struct admin *a = opaque;
-
-	kafka_health_error(&a->health, rk, (rd_kafka_resp_err_t)code, text);
-}
 
 static int left_ms(const struct admin *a)
 {
@@ -53,8 +46,7 @@ static int admin_open(struct admin *a, const struct kmd_kafka *k, unsigned mask,
 	kafka_health_init(&a->health);
 	if (!conf)
 		return KMD_ECONFIG;
-	rd_kafka_conf_set_error_cb(conf, on_error);
-	rd_kafka_conf_set_opaque(conf, a);
+	kafka_health_watch(&a->health, conf);
 	rc = kafka_client_new(&a->rk, k, KAFKA_ADMIN, conf, err);
 	if (rc < 0)
 		return rc;

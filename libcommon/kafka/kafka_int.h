@@ -1,6 +1,8 @@
 #ifndef KMD_KAFKA_INT_H
 #define KMD_KAFKA_INT_H
 
+#include <stdatomic.h>
+
 #include <librdkafka/rdkafka.h>
 
 #include "kmd_kafka.h"
@@ -36,13 +38,17 @@ bool kafka_conf_spelling(const char *name, char ret[128]);
  * once a second while down and every few seconds while up. Thread: the client's owner.
  */
 struct kafka_health {
+	_Atomic int certificate_fault; /* X509_V_ERR_ of the certificate refused last, 0: none; set by any thread */
 	bool up;
 	bool fatal;
 	int64_t checked_ns; /* monotonic, of the last question or success */
 	char why[256];      /* last trouble; "" none */
 };
 void kafka_health_init(struct kafka_health *h);
-/** For the error callback. */
+/** Sets what librdkafka tells of its trouble, before the client is made. @h becomes the opaque of all its callbacks, so
+ * it stands first in its owner. */
+void kafka_health_watch(struct kafka_health *h, rd_kafka_conf_t *conf);
+/** An error that was told. */
 void kafka_health_error(struct kafka_health *h, rd_kafka_t *rk, rd_kafka_resp_err_t code, const char *text);
 /** Something was answered by a broker. */
 void kafka_health_good(struct kafka_health *h, struct kmd_mono now);

@@ -1,5 +1,7 @@
 #include "kmd_consumer.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,13 +87,6 @@ void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t 
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
-{
-	struct kmd_consumer *c = opaque;
-
-	kafka_health_error(&c->health, rk, (rd_kafka_resp_err_t)code, text);
-}
-
 static int on_stats(rd_kafka_t *rk, char *json, size_t n, void *opaque)
 {
 	struct kmd_consumer *c = opaque;
@@ -111,9 +106,9 @@ static int open_client(struct kmd_consumer *c, enum kafka_role role, const char 
 	if (!conf)
 		return KMD_ECONFIG;
 	kafka_conf_force(conf, "group.id", group);
-	rd_kafka_conf_set_error_cb(conf, on_error);
+	static_assert(offsetof(struct kmd_consumer, health) == 0, "the opaque of all callbacks");
+	kafka_health_watch(&c->health, conf);
 	rd_kafka_conf_set_stats_cb(conf, on_stats);
-	rd_kafka_conf_set_opaque(conf, c);
 	if (role == KAFKA_GROUP)
 		rd_kafka_conf_set_rebalance_cb(conf, group_on_rebalance);
 	rc = kafka_client_new(&c->rk, &c->k, role, conf, err);

@@ -1,5 +1,7 @@
 #include "kmd_producer.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #define HELD_POLL_MS 20
 
 struct kmd_producer {
+	struct kafka_health health;
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *main_queue;
 	rd_kafka_topic_t *rkt[KMD_TOPIC_COUNT];
@@ -27,7 +30,6 @@ struct kmd_producer {
 	int reported; /* since the poll began */
 	bool closing;
 	int fd;
-	struct kafka_health health;
 	struct kmd_kafka_metrics *metrics; /* NULL: nobody asks */
 	const char *trouble;               /* why records of a held topic came back, static */
 	kmd_delivery_fn fn;
@@ -151,13 +153,6 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 		p->trouble = rd_kafka_err2str(m->err);
 }
 
-static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
-{
-	struct kmd_producer *p = opaque;
-
-	kafka_health_error(&p->health, rk, (rd_kafka_resp_err_t)code, text);
-}
-
 static void set_kbytes(rd_kafka_conf_t *conf, int64_t queue_bytes)
 {
 	/* The bound is ours, over all that a record holds; librdkafka's must never be the lower one. */
@@ -215,12 +210,12 @@ int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64
 	p->fn = fn;
 	p->ctx = ctx;
 	p->metrics = k->producer_metrics;
+	static_assert(offsetof(struct kmd_producer, health) == 0, "the opaque of all callbacks");
 	kafka_health_init(&p->health);
 	set_kbytes(conf, queue_bytes);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-	rd_kafka_conf_set_error_cb(conf, on_error);
+	kafka_health_watch(&p->health, conf);
 	rd_kafka_conf_set_stats_cb(conf, on_stats);
-	rd_kafka_conf_set_opaque(conf, p);
 	rc = kafka_client_new(&p->rk, k, KAFKA_PRODUCER, conf, err);
 	if (rc < 0) {
 		free(p);
