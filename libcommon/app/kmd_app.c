@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -291,12 +292,16 @@ static int load_and_act(struct kmd_app *app, const struct options *o)
 	return code;
 }
 
-/* Keys and passwords are in this memory: no core file takes them to disk. */
+/*
+ * Keys and passwords are in this memory: no core file takes them to disk. The limit alone does not bind a kernel that
+ * pipes cores to a program; not being dumpable does, and keeps debuggers of the same user out too.
+ */
 static void forbid_core_files(void)
 {
 	const struct rlimit none = {0, 0};
 
 	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
 }
 
 int kmd_app_main(const struct kmd_app_ops *ops, int argc, char **argv)

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "http_get.h"
@@ -39,6 +40,8 @@ static int init(struct kmd_app *app, const void *settings, const struct kmd_conf
 {
 	(void)settings;
 	(void)conf;
+	if (prctl(PR_GET_DUMPABLE) != 0)
+		return kmd_err_set(err, KMD_EFAULT, "a core file would hold our secrets");
 	if (mode == INIT_FAILS)
 		return kmd_err_set(err, KMD_ECONFIG, "KALSHI_API_KEY_ID is not set");
 	kmd_counter_add(kmd_metrics_counter(kmd_app_metrics(app), "test_things_total", NULL, "Things."), 0);
