@@ -23,12 +23,15 @@ summary() {
     printf '%-6s %-34s %4d s\n' '' 'in total' "$SECONDS"
 }
 
-# compile PRESET [TARGET...]: configures and builds one of CMakePresets.json, everything unless targets are named
+# compile PRESET [TARGET...]: configures and builds one of CMakePresets.json, everything unless targets are named.
+# The preset clang is built against the newer librdkafka of scripts/setup.sh, where there is one: both are held to compile.
 compile() {
-    local preset=$1
+    local preset=$1 newer=()
     shift
+    [ "$preset" != clang ] || newer=(env "PKG_CONFIG_PATH=$PWD/build/librdkafka:${PKG_CONFIG_PATH:-}")
     # A stage is called in a condition, where set -e does not hold.
-    cmake --preset "$preset" --log-level=WARNING >/dev/null || return
+    # What CMake found earlier is looked for again.
+    "${newer[@]}" cmake --preset "$preset" ${newer:+-U '*RDKAFKA*'} --log-level=WARNING >/dev/null || return
     cmake --build --preset "$preset" ${1:+--target "$@"} -- $([ -t 1 ] || echo --quiet) || return
     mkdir -p build/bin
     ln -sfn ../../scripts/kmd-sim build/bin/kmd-sim

@@ -166,6 +166,20 @@ install_venv() {
     echo "$key" >build/venv/.stamp
 }
 
+# Only for tests, which say what they leave out where it cannot be had.
+install_newer_librdkafka() {
+    local key
+    pkgconf --atleast-version=2.6.1 rdkafka && return 0
+    key=$(key_of scripts/newer-librdkafka.sh tests/requirements.txt)
+    stamped build/librdkafka "$key" && return 0
+    say "fetching a newer librdkafka into build/librdkafka"
+    if patiently scripts/newer-librdkafka.sh build/librdkafka; then
+        echo "$key" >build/librdkafka/.stamp
+    else
+        say "no newer librdkafka to be had: SCRAM and topic ids will not be tested"
+    fi
+}
+
 # The system's Python, because python3-venv belongs to it; another one only where there is none.
 python_for_venv() { if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else command -v python3; fi; }
 
@@ -179,9 +193,9 @@ main() {
     install_packages $(missing_packages "$@")
     # shellcheck disable=SC2046
     case " $* " in *" test "*) install_packages $(missing_clang_runtime) ;; esac
-    case " $* " in *" build "* | *" run "*) install_venv ;; esac
+    case " $* " in *" build "* | *" run "* | *" test "*) install_venv ;; esac
     case " $* " in *" run "*) install_kafka ;; esac
-    case " $* " in *" test "*) install_prometheus ;; esac
+    case " $* " in *" test "*) install_prometheus && install_newer_librdkafka ;; esac
 }
 
 main "$@"
