@@ -120,6 +120,7 @@ class Outgoing:
     key: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     partition: int = -1  # by key
+    timestamp_ms: int = 0  # now
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[Outgoing]) -> None:
@@ -135,7 +136,13 @@ def produce(bootstrap: str, topic: str, records: Iterable[Outgoing]) -> None:
         while True:
             try:
                 producer.produce(
-                    topic, record.value, record.key, record.partition, delivered, headers=list(record.headers)
+                    topic,
+                    record.value,
+                    record.key,
+                    record.partition,
+                    delivered,
+                    timestamp=record.timestamp_ms,
+                    headers=list(record.headers),
                 )
                 break
             except BufferError:

@@ -12,8 +12,11 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from support import certs
 from support.paths import KAFKA_HOME, TOP
 from support.ports import answers, free_port
 from support.process import Failure, Process, wait_until
@@ -22,9 +25,9 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more_listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more_listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{more_protocols}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
@@ -47,11 +50,55 @@ broker.heartbeat.interval.ms=1000
 """
 
 
-class Kafka:
-    """start, stop, kill and start again: same ports, same data. The cluster id is new for each object."""
+@dataclass
+class Listener:
+    """One more way in, by TLS: with `ca` only for clients with a certificate of it, with `users` (SASL/PLAIN) or `scram` by password."""
 
-    def __init__(self, folder: Path, home: Path = KAFKA_HOME, heap: str = "384m", port: int | None = None) -> None:
+    certificate: certs.Certificate
+    ca: Path | None = None
+    users: Mapping[str, str] = field(default_factory=dict)
+    scram: bool = False  # SCRAM-SHA-512 too; its users are made by Kafka.add_scram_user
+    port: int = field(default_factory=free_port)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def protocol(self) -> str:
+        return "SASL_SSL" if self.users or self.scram else "SSL"
+
+    def properties(self, name: str) -> list[str]:
+        """Those of listener @name. The key store is a file of its own, so that a restart takes what stands there then."""
+        lines = ["ssl.keystore.type=PEM", f"ssl.keystore.location={self.certificate.both}"]
+        if self.ca is not None:
+            lines += ["ssl.client.auth=required", "ssl.truststore.type=PEM", f"ssl.truststore.location={self.ca}"]
+        mechanisms = (["PLAIN"] if self.users else []) + (["SCRAM-SHA-512"] if self.scram else [])
+        if mechanisms:
+            lines.append(f"sasl.enabled.mechanisms={','.join(mechanisms)}")
+        if self.users:
+            known = " ".join(f'user_{user}="{password}"' for user, password in self.users.items())
+            lines.append(f"plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required {known};")
+        if self.scram:
+            lines.append("scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;")
+        return [f"listener.name.{name.lower()}.{line}" for line in lines]
+
+
+class Kafka:
+    """
+    start, stop, kill and start again: same ports, same data. The cluster id is new for each object. Everybody on
+    loopback may do everything; @listeners (by name) are further ways in.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        home: Path = KAFKA_HOME,
+        heap: str = "384m",
+        port: int | None = None,
+        listeners: Mapping[str, Listener] | None = None,
+    ) -> None:
         self.folder = folder
+        self.listeners = dict(listeners or {})
         self.home = home
         self.port = port or free_port()
         self.controller = free_port()
@@ -63,8 +110,10 @@ class Kafka:
         return f"127.0.0.1:{self.port}"
 
     def start(self, wait: bool = True) -> None:
-        if not (self.folder / "server.properties").exists():
+        if not (self.folder / "data").exists():
             self._lay_out()
+        # Anew for each start: a listener's certificate may have been replaced.
+        _write_properties(self.folder / "server.properties", self.port, self.controller, self.folder / "data", self.listeners)
         self.process.start()
         if wait:
             self.wait_ready()
@@ -86,6 +135,15 @@ class Kafka:
     def restart(self) -> None:
         self.stop()
         self.start()
+
+    def add_scram_user(self, user: str, password: str) -> None:
+        """For SCRAM-SHA-512; known to the broker on return."""
+        from confluent_kafka import admin  # not needed to prepare servers
+
+        client = admin.AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
+        info = admin.ScramCredentialInfo(admin.ScramMechanism.SCRAM_SHA_512, 4096)
+        upsert = admin.UserScramCredentialUpsertion(user, info, password.encode())
+        client.alter_user_scram_credentials([upsert])[user].result(30)
 
     def _argv(self, heap: str) -> list[str]:
         archive = self.home / "broker.jsa"
@@ -116,7 +174,6 @@ class Kafka:
         meta.write_text(
             f"version=1\ncluster.id={self.cluster_id}\nnode.id=1\ndirectory.id={_random_id()}\n", encoding="ascii"
         )
-        _write_properties(self.folder / "server.properties", self.port, self.controller, data)
 
 
 def _random_id() -> str:
@@ -132,14 +189,22 @@ def _class_path(home: Path) -> str:
     return ":".join(str(jar) for jar in sorted((home / "lib").glob("*.jar")))
 
 
-def _write_properties(path: Path, port: int, controller: int, data: Path) -> None:
-    path.write_text(_PROPERTIES.format(port=port, controller=controller, data=data), encoding="utf-8")
+def _write_properties(path: Path, port: int, controller: int, data: Path, listeners: Mapping[str, Listener]) -> None:
+    text = _PROPERTIES.format(
+        port=port,
+        controller=controller,
+        data=data,
+        more_listeners="".join(f",{name}://{one.address}" for name, one in listeners.items()),
+        more_protocols="".join(f",{name}:{one.protocol()}" for name, one in listeners.items()),
+    )
+    lines = [line for name, one in listeners.items() for line in one.properties(name)]
+    path.write_text(text + "".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _format_template(home: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         properties, data = Path(scratch) / "server.properties", Path(scratch) / "data"
-        _write_properties(properties, 9092, 9093, data)
+        _write_properties(properties, 9092, 9093, data, {})
         subprocess.run(
             ["java", "-Xmx128m", "-cp", _class_path(home), "kafka.tools.StorageTool", "format"]
             + ["-t", _random_id(), "-c", str(properties)],

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from support import consume
-from support.paths import program
 from support.postgres import Postgres
 from support.process import Failure, run, wait_until
 from support.services import Service, base_env, stop_all
@@ -82,7 +81,7 @@ class Rig:
         return self
 
     def migrate(self) -> None:
-        run([program("kmd-sink"), "--migrate"], {**base_env(), **self.sink.settings})
+        run([self.sink.process.argv[0], "--migrate"], {**base_env(), **self.sink.settings})
 
     def stop(self) -> None:
         """SIGTERM to what runs; Failure when a service did not end with 0 or a sanitizer spoke."""
