@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate sanitize fuzz fuzz-coverage mutants fmt lint clean distclean
+.PHONY: help build install run test simulate sanitize fuzz sbom fuzz-coverage mutants fmt lint clean distclean
 
 # make help        this list
 help:
@@ -40,6 +40,10 @@ fuzz-coverage:
 # make mutants     deliberate bugs, and whether the tests notice them: MUTANTS='NAME...' for some of tests/mutants
 mutants:
 	@scripts/mutants.sh $(MUTANTS)
+
+# make sbom        the bill of materials of the programs, CycloneDX, in build/sbom.cdx.json
+sbom: build
+	@scripts/sbom.py build/bin build/sbom.cdx.json
 
 # make fmt         format the C sources in place
 fmt:
