@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the profiles named, and nothing else: packages of the system, a Kafka broker under
 # build/kafka, a Python environment under build/venv. A second run finds everything there and takes no time.
-#   usage: scripts/setup.sh build|run|test|lint ...
+#   usage: scripts/setup.sh build|run|test|lint|faults ...
 # Quiet unless something is installed or fails; the details are in build/setup.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -59,6 +59,7 @@ wanted_packages() {
         run) echo postgresql kcat ;;
         test) echo clang llvm ;;
         lint) echo clang clang-format clang-tidy ;;
+        faults) echo valgrind libc6-dbg ;;
         *) die "unknown profile '$profile'" ;;
         esac
     done
@@ -184,7 +185,7 @@ install_newer_librdkafka() {
 python_for_venv() { if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else command -v python3; fi; }
 
 main() {
-    [ $# -gt 0 ] || die "usage: scripts/setup.sh build|run|test|lint ..."
+    [ $# -gt 0 ] || die "usage: scripts/setup.sh build|run|test|lint|faults ..."
     mkdir -p build
     exec 9>build/.setup.lock
     flock 9
@@ -195,7 +196,8 @@ main() {
     case " $* " in *" test "*) install_packages $(missing_clang_runtime) ;; esac
     case " $* " in *" build "* | *" run "* | *" test "*) install_venv ;; esac
     case " $* " in *" run "*) install_kafka ;; esac
-    case " $* " in *" test "*) install_prometheus && install_newer_librdkafka ;; esac
+    # The latter after build/venv, out of which a part of it comes.
+    case " $* " in *" test "*) install_prometheus; install_newer_librdkafka ;; esac
 }
 
 main "$@"
