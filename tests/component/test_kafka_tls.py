@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,11 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Secured]:
-    made = Secured(make_folder("kmd-tls-")).start()
+    folder = make_folder("kmd-tls-")
+    made = Secured(folder).start()
     yield made
     made.kafka.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def settings_of(what: str, secured: Secured) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def secured() -> Iterator[Secured]:
     made = Secured(folder).start()
     yield made
     made.kafka.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("way", WAYS)
