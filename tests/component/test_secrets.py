@@ -203,11 +203,14 @@ def crash(argv: list[str], env: dict[str, str], folder: Path, wait: Callable[[in
     child = subprocess.Popen(
         argv, env=env, cwd=folder, stdout=quiet, stderr=quiet, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     )
-    wait(child.pid)
-    with contextlib.suppress(PermissionError):
-        resource.prlimit(child.pid, resource.RLIMIT_CORE, (hard, hard))
-    os.kill(child.pid, signal.SIGSEGV)
-    return os.waitpid(child.pid, 0)[1]
+    try:
+        wait(child.pid)
+        with contextlib.suppress(PermissionError):
+            resource.prlimit(child.pid, resource.RLIMIT_CORE, (hard, hard))
+    finally:
+        os.kill(child.pid, signal.SIGSEGV)
+        status = os.waitpid(child.pid, 0)[1]
+    return status
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
