@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,14 @@
 
 /* libpq keeps what it is given until it is sent; pieces bound that. */
 #define COPY_PIECE_BYTES ((size_t)256 * 1024)
+/* libpq is asked so often at least, also while the socket is silent: TLS may hold bytes that the socket does not show.
+ */
+#define LOOK_MS 1000
 
 struct kmd_pg {
 	PGconn *conn;
+	int answer_ms; /* 0: for ever */
+	bool silent;   /* waited in vain: as good as lost */
 	char state[6];
 };
 
@@ -163,7 +169,7 @@ static int open_rc(const char *message)
 	return KMD_EREFUSED;
 }
 
-int kmd_pg_open(struct kmd_pg **ret, const char *url, const char *application, struct kmd_err *err)
+int kmd_pg_open(struct kmd_pg **ret, const char *url, const char *application, int answer_ms, struct kmd_err *err)
 {
 	struct keywords k = {.n = 0};
 	struct kmd_pg *pg;
@@ -180,8 +186,10 @@ int kmd_pg_open(struct kmd_pg **ret, const char *url, const char *application, s
 		return rc;
 	}
 	PQsetNoticeProcessor(conn, ignore_notice, NULL);
+	(void)PQsetnonblocking(conn, 1); /* fails on a lost connection alone, which the next statement finds */
 	pg = kmd_calloc(1, sizeof(*pg));
 	pg->conn = conn;
+	pg->answer_ms = answer_ms;
 	*ret = pg;
 	return 0;
 }
@@ -196,7 +204,7 @@ void kmd_pg_close(struct kmd_pg *pg)
 
 bool kmd_pg_alive(const struct kmd_pg *pg)
 {
-	return PQstatus(pg->conn) == CONNECTION_OK;
+	return !pg->silent && PQstatus(pg->conn) == CONNECTION_OK;
 }
 
 const char *kmd_pg_state(const struct kmd_pg *pg)
@@ -212,6 +220,10 @@ static int failed(struct kmd_pg *pg, PGresult *result, struct kmd_err *err)
 	int rc;
 
 	snprintf(pg->state, sizeof(pg->state), "%s", state ? state : "");
+	if (pg->silent) {
+		PQclear(result);
+		return kmd_err_set(err, KMD_EAGAIN, "no answer from the database for %d ms", pg->answer_ms);
+	}
 	rc = set_err(err, rc_of(pg->state), primary ? primary : PQerrorMessage(pg->conn), NULL, PQpass(pg->conn));
 	if (*pg->state)
 		kmd_err_prefix(err, rc, "%s", pg->state);
@@ -226,10 +238,78 @@ static bool succeeded(const PGresult *result)
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
+/*
+ * Waits for the socket and lets libpq read; @writing: or until more can be sent. False: silent for too long, or reading
+ * failed, which the next result tells. The peer may be alive as far as TCP can tell, its process frozen or something
+ * between us and it: only its silence shows that.
+ */
+static bool wait_socket(struct kmd_pg *pg, bool writing)
+{
+	struct pollfd fd = {.fd = PQsocket(pg->conn), .events = (short)(writing ? POLLIN | POLLOUT : POLLIN)};
+
+	for (int silence_ms = 0;;) {
+		const int n = poll(&fd, 1, LOOK_MS);
+
+		if (n > 0 && fd.revents == POLLOUT)
+			return true;
+		if (PQconsumeInput(pg->conn) != 1)
+			return false;
+		if (n != 0 || (!writing && !PQisBusy(pg->conn)))
+			return true;
+		silence_ms += LOOK_MS;
+		pg->silent = pg->answer_ms > 0 && silence_ms >= pg->answer_ms;
+		if (pg->silent)
+			return false;
+	}
+}
+
+/* All that libpq holds is with the kernel; false: the connection is lost. */
+static bool flush(struct kmd_pg *pg)
+{
+	int left;
+
+	while ((left = PQflush(pg->conn)) > 0 && wait_socket(pg, true))
+		;
+	return left == 0;
+}
+
+static PGresult *next_result(struct kmd_pg *pg)
+{
+	while (!pg->silent && PQisBusy(pg->conn) && wait_socket(pg, false))
+		;
+	return pg->silent ? NULL : PQgetResult(pg->conn);
+}
+
+/* All results of what was sent; the first failure counts, without one the last result. */
+static PGresult *finish(struct kmd_pg *pg)
+{
+	PGresult *kept = NULL, *next;
+
+	while ((next = next_result(pg)) != NULL) {
+		const bool copies = PQresultStatus(next) == PGRES_COPY_IN;
+
+		if (kept && !succeeded(kept)) {
+			PQclear(next);
+		} else {
+			PQclear(kept);
+			kept = next;
+		}
+		if (copies)
+			break; /* begun; or the end of one could not be sent: the connection is lost */
+	}
+	return kept;
+}
+
+/* @sent: as PQsend... returned. */
+static PGresult *answer(struct kmd_pg *pg, int sent)
+{
+	return sent == 1 && flush(pg) ? finish(pg) : NULL;
+}
+
 int kmd_pg_exec(struct kmd_pg *pg, const char *sql, const char *const *params, int params_count,
     struct kmd_pg_result **ret, struct kmd_err *err)
 {
-	PGresult *result = PQexecParams(pg->conn, sql, params_count, NULL, params, NULL, NULL, 0);
+	PGresult *result = answer(pg, PQsendQueryParams(pg->conn, sql, params_count, NULL, params, NULL, NULL, 0));
 
 	if (!succeeded(result))
 		return failed(pg, result, err);
@@ -242,7 +322,7 @@ int kmd_pg_exec(struct kmd_pg *pg, const char *sql, const char *const *params, i
 
 int kmd_pg_script(struct kmd_pg *pg, const char *sql, struct kmd_err *err)
 {
-	PGresult *result = PQexec(pg->conn, sql);
+	PGresult *result = answer(pg, PQsendQuery(pg->conn, sql));
 
 	if (!succeeded(result))
 		return failed(pg, result, err);
@@ -275,41 +355,21 @@ void kmd_pg_result_free(struct kmd_pg_result *r)
 	PQclear(of_result(r));
 }
 
-static bool put_data(PGconn *conn, struct kmd_str data)
+static bool put_data(struct kmd_pg *pg, struct kmd_str data)
 {
 	for (size_t at = 0; at < data.n;) {
 		const size_t n = data.n - at < COPY_PIECE_BYTES ? data.n - at : COPY_PIECE_BYTES;
 
-		if (PQputCopyData(conn, data.p + at, (int)n) != 1)
+		if (PQputCopyData(pg->conn, data.p + at, (int)n) != 1 || !flush(pg))
 			return false;
 		at += n;
 	}
-	return PQputCopyEnd(conn, NULL) == 1;
-}
-
-/* All results of the COPY; the first failure counts, without one the last result. */
-static PGresult *finish_copy(PGconn *conn)
-{
-	PGresult *kept = NULL, *next;
-
-	while ((next = PQgetResult(conn)) != NULL) {
-		const bool stuck = PQresultStatus(next) == PGRES_COPY_IN;
-
-		if (kept && !succeeded(kept)) {
-			PQclear(next);
-		} else {
-			PQclear(kept);
-			kept = next;
-		}
-		if (stuck)
-			break; /* the end could not be sent: the connection is lost */
-	}
-	return kept;
+	return PQputCopyEnd(pg->conn, NULL) == 1 && flush(pg);
 }
 
 int kmd_pg_copy(struct kmd_pg *pg, const char *sql, struct kmd_str data, int64_t *ret_rows, struct kmd_err *err)
 {
-	PGresult *result = PQexec(pg->conn, sql);
+	PGresult *result = answer(pg, PQsendQuery(pg->conn, sql));
 	bool sent;
 
 	if (succeeded(result)) {
@@ -319,8 +379,8 @@ int kmd_pg_copy(struct kmd_pg *pg, const char *sql, struct kmd_str data, int64_t
 	if (PQresultStatus(result) != PGRES_COPY_IN)
 		return failed(pg, result, err);
 	PQclear(result);
-	sent = put_data(pg->conn, data);
-	result = finish_copy(pg->conn);
+	sent = put_data(pg, data);
+	result = finish(pg);
 	if (!sent || !result || PQresultStatus(result) != PGRES_COMMAND_OK)
 		return failed(pg, result, err);
 	if (ret_rows)

@@ -8,9 +8,10 @@
 #include "kmd_str.h"
 
 /*
- * One Postgres connection, blocking, for one thread at a time. Errors are told by class (sqlstate.c, pure): RETRY for
- * connection, capacity, serialization, lock and login trouble, which are never a record's fault; REJECT for what the
- * data caused; FATAL for a schema that is not ours.
+ * One Postgres connection, blocking, for one thread at a time. A server that is silent for too long while it owes an
+ * answer counts as a lost connection, however well TCP thinks of it. Errors are told by class (sqlstate.c, pure): RETRY
+ * for connection, capacity, serialization, lock and login trouble, which are never a record's fault; REJECT for what
+ * the data caused; FATAL for a schema that is not ours.
  */
 
 struct kmd_pg;
@@ -24,9 +25,12 @@ enum kmd_class kmd_sqlstate_class(const char *state);
  * and sslmode, libpq's own variables included. KMD_ECONFIG names DATABASE_URL or the variable; no secret in it.
  */
 int kmd_pg_check(const char *url, struct kmd_err *err) KMD_MUST_CHECK;
-/** @url connection string or NULL (libpq's own variables). Blocks; KMD_EAGAIN or KMD_EREFUSED with the server's line,
- * no password in it. */
-int kmd_pg_open(struct kmd_pg **ret, const char *url, const char *application, struct kmd_err *err) KMD_MUST_CHECK;
+/**
+ * @url connection string or NULL (libpq's own variables). @answer_ms: silence borne while an answer is owed or data is
+ * sent, to a second; 0: for ever. Blocks; KMD_EAGAIN or KMD_EREFUSED with the server's line, no password in it.
+ */
+int kmd_pg_open(
+    struct kmd_pg **ret, const char *url, const char *application, int answer_ms, struct kmd_err *err) KMD_MUST_CHECK;
 void kmd_pg_close(struct kmd_pg *pg); /* NULL is fine */
 /** False after a connection loss: close and open again. */
 bool kmd_pg_alive(const struct kmd_pg *pg);

@@ -25,10 +25,11 @@ int kmd_pg_check(const char *url, struct kmd_err *err)
 	return 0;
 }
 
-int kmd_pg_open(struct kmd_pg **ret, const char *url, const char *application, struct kmd_err *err)
+int kmd_pg_open(struct kmd_pg **ret, const char *url, const char *application, int answer_ms, struct kmd_err *err)
 {
 	(void)url;
 	(void)application;
+	(void)answer_ms;
 	proc_point();
 	coro_sleep(sim->now_ns + sim_between(SIM_MS, 10 * SIM_MS), ret);
 	proc_point();

@@ -10,6 +10,7 @@ const struct kmd_conf_bind sink_binds[] = {
     {"KMD_SINK_TOPICS", offsetof(struct sink_settings, topics)},
     {"KMD_SINK_GROUP", offsetof(struct sink_settings, group)},
     {"KMD_SINK_WRITERS", offsetof(struct sink_settings, writers)},
+    {"KMD_SINK_DATABASE_TIMEOUT", offsetof(struct sink_settings, database_timeout_ns)},
     {"KMD_SINK_BATCH_ROWS", offsetof(struct sink_settings, batch_rows)},
     {"KMD_SINK_BATCH_BYTES", offsetof(struct sink_settings, batch_bytes)},
     {"KMD_SINK_BATCH_AGE", offsetof(struct sink_settings, batch_age_ns)},

@@ -11,7 +11,7 @@ struct sink_settings {
 	const char *database_url; /* NULL: libpq's own variables */
 	const char *topics;       /* comma list without prefix, NULL: all */
 	const char *group;
-	int64_t writers;
+	int64_t writers, database_timeout_ns;
 	int64_t batch_rows, batch_bytes, batch_age_ns;
 	int64_t partition_ahead, retention_days;
 };

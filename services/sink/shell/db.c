@@ -57,7 +57,7 @@ int db_open(struct db *db, struct kmd_err *err)
 	if (db->pg && kmd_pg_alive(db->pg))
 		return 0;
 	db_close(db);
-	rc = kmd_pg_open(&db->pg, db->url, "kmd-sink", err);
+	rc = kmd_pg_open(&db->pg, db->url, "kmd-sink", db->answer_ms, err);
 	if (rc < 0) {
 		db->pg = NULL;
 		return rc;

@@ -10,6 +10,7 @@
 
 struct db {
 	const char *url; /* NULL: libpq's own variables */
+	int answer_ms;   /* as kmd_pg_open */
 	struct kmd_pg *pg;
 	char pid[24], start[64]; /* of our backend, to end it should it outlive us; "" before the first connection */
 };

@@ -269,6 +269,7 @@ struct keeper *keeper_start(struct hub *hub, struct kmd_app *app, unsigned mask)
 	k->app = app;
 	k->mask = mask;
 	k->db.url = hub->set->database_url;
+	k->db.answer_ms = (int)(hub->set->database_timeout_ns / KMD_NS_PER_MS);
 	pthread_mutex_init(&k->lock, NULL);
 	kmd_app_ready(app, "schema", false, "not read yet");
 	if (pthread_create(&k->thread, NULL, run, k) != 0)

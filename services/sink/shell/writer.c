@@ -167,6 +167,7 @@ struct writer *writer_start(struct hub *hub, size_t index)
 	w->hub = hub;
 	w->index = index;
 	w->db.url = set->database_url;
+	w->db.answer_ms = (int)(set->database_timeout_ns / KMD_NS_PER_MS);
 	w->backoff = (struct kmd_backoff){BACKOFF_BASE_NS, BACKOFF_CAP_NS, 0};
 	w->rng = (uint64_t)kmd_wall_now().ns ^ (index << 56);
 	w->limits = (struct sink_limits){(size_t)set->batch_rows, set->batch_bytes, set->batch_age_ns};

@@ -44,11 +44,11 @@ static void an_absent_server_is_retried_and_the_password_stays_hidden(void **sta
 	struct kmd_pg *pg = NULL;
 
 	(void)state;
-	assert_int_equal(kmd_pg_open(&pg, "postgresql://u:hunter2@127.0.0.1:1/kalshi", "test", &err), KMD_EAGAIN);
+	assert_int_equal(kmd_pg_open(&pg, "postgresql://u:hunter2@127.0.0.1:1/kalshi", "test", 0, &err), KMD_EAGAIN);
 	assert_null(pg);
 	assert_true(err.text[0]);
 	assert_null(strstr(err.text, "hunter2"));
-	assert_true(kmd_pg_open(&pg, "postgresql://u:hunter2@[nonsense:1/kalshi", "test", &err) < 0);
+	assert_true(kmd_pg_open(&pg, "postgresql://u:hunter2@[nonsense:1/kalshi", "test", 0, &err) < 0);
 	assert_null(strstr(err.text, "hunter2"));
 	kmd_pg_close(pg);
 }
