@@ -57,7 +57,10 @@ wanted_packages() {
         build) echo gcc libc6-dev cmake ninja-build pkgconf librdkafka-dev libwebsockets-dev libcurl4-openssl-dev \
             libssl-dev libpq-dev libcjson-dev libcmocka-dev python3 python3-venv ca-certificates ;;
         run) echo postgresql kcat ;;
-        test) echo clang llvm ;;
+        test)
+            echo clang llvm
+            command -v go >/dev/null || [ -e build/toxiproxy/.stamp ] || echo golang-go
+            ;;
         lint) echo clang clang-format clang-tidy ;;
         faults) echo valgrind libc6-dbg ;;
         *) die "unknown profile '$profile'" ;;
@@ -153,6 +156,24 @@ install_prometheus() {
         die "Debian's package prometheus could not be fetched"
 }
 
+# The proxy that tests put between two programs. Its sources are verified by Go against the checksum database; nothing of
+# the build stays outside its folder. Without it those tests are skipped.
+install_toxiproxy() {
+    local version=v2.5.0 home=$top/build/toxiproxy
+    stamped "$home" "$version" && return 0
+    say "building toxiproxy $version into build/toxiproxy"
+    rm -rf "$home"
+    mkdir -p "$home"
+    if patiently env GOPATH="$home/go" GOCACHE="$home/cache" GOBIN="$home" GOFLAGS=-modcacherw CGO_ENABLED=0 \
+        go install -trimpath -ldflags='-s -w' "github.com/Shopify/toxiproxy/v2/cmd/server@$version"; then
+        mv "$home/server" "$home/toxiproxy-server"
+        echo "$version" >"$home/.stamp"
+    else
+        say "no toxiproxy: the tests that need it are skipped"
+    fi
+    rm -rf "$home/go" "$home/cache"
+}
+
 # What is there is kept when the requirements change: somebody may be running on it.
 install_venv() {
     local files=(tests/requirements.txt) key
@@ -196,8 +217,8 @@ main() {
     case " $* " in *" test "*) install_packages $(missing_clang_runtime) ;; esac
     case " $* " in *" build "* | *" run "* | *" test "*) install_venv ;; esac
     case " $* " in *" run "*) install_kafka ;; esac
-    # The latter after build/venv, out of which a part of it comes.
-    case " $* " in *" test "*) install_prometheus; install_newer_librdkafka ;; esac
+    # The second after build/venv, out of which a part of it comes.
+    case " $* " in *" test "*) install_prometheus; install_newer_librdkafka; install_toxiproxy ;; esac
 }
 
 main "$@"
