@@ -11,15 +11,14 @@ import pytest
 from component.ingest_bench import EXCHANGE_WIDE, Bench, bench, exchange, ingest_key
 from component.ingest_exchange import Connection
 
-from support import consume
+from faults import frozen_feed
 from support.process import wait_until
-from support.services import Service, StartService
+from support.services import StartService
 from support.shared import SharedKafka
 from support.sim import Sim
 
 __all__ = ["bench", "exchange", "ingest_key"]
 
-BOOK = "orderbook_delta"
 PATIENCE_S = 4
 
 
@@ -80,44 +79,22 @@ def test_an_exchange_that_answers_without_data_is_replaced(bench: Bench) -> None
 
 @pytest.fixture
 def sim(folder: Path) -> Iterator[Sim]:
-    made = Sim(folder, markets=20, rate=100, mve=0, churn=0, determinations=0).start()
+    made = frozen_feed.make_sim(folder).start()
     yield made
     made.kill()
 
 
-def capture(service: StartService, kafka: SharedKafka, prefix: str, sim: Sim, channels: str) -> Service:
-    settings = {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
-        "KMD_TOPIC_PREFIX": prefix,
-        **sim.settings(),
-        "KMD_INGEST_CHANNELS": channels,
-        "KMD_INGEST_STALE_AFTER": f"{PATIENCE_S}s",
-    }
-    consume.create_topic(kafka.bootstrap, prefix + "markets", 1, {"cleanup.policy": "compact"})
-    records = [consume.Outgoing(b'{"status":"active"}', ticker.encode(), ()) for ticker in sim.get("books")]
-    consume.produce(kafka.bootstrap, prefix + "markets", records)
-    one = service("ingest", settings)
-    one.wait_metric("kmd_ingest_markets_subscribed", 20)
-    one.wait_metric("kmd_ingest_frames_total", 20, type="orderbook_snapshot")
-    return one
-
-
-@pytest.mark.parametrize("channels", [BOOK, f"trade,ticker,{BOOK}"])
+@pytest.mark.parametrize("channels", frozen_feed.CHANNELS.values())
 def test_a_frozen_connection_is_replaced_each_time(service: StartService, shared_kafka: SharedKafka, topic_prefix: str, sim: Sim, channels: str) -> None:
-    one = capture(service, shared_kafka, topic_prefix, sim, channels)
-    for times in range(1, 4):
-        sim.fault("freeze")
+    one = frozen_feed.capture(service, shared_kafka.bootstrap, topic_prefix, sim, channels, PATIENCE_S)
+    for _ in range(3):
         frozen = time.monotonic()
-        one.wait_metric("kmd_ingest_connections_total", times + 1, timeout=PATIENCE_S + 2)
+        frozen_feed.freeze(sim, [one], PATIENCE_S)
         assert time.monotonic() - frozen > PATIENCE_S / 2
-        one.wait_metric("kmd_ingest_markets_subscribed", 20)
     assert one.metric("kmd_ingest_stale_total") == 3
 
 
 def test_a_paused_exchange_is_left_in_peace(service: StartService, shared_kafka: SharedKafka, topic_prefix: str, sim: Sim) -> None:
-    one = capture(service, shared_kafka, topic_prefix, sim, f"trade,ticker,market_lifecycle_v2,{BOOK}")
-    sim.pause()
-    asked = one.metric("kmd_ingest_frames_total", type="orderbook_snapshot")
-    one.wait_metric("kmd_ingest_frames_total", asked + 6, type="orderbook_snapshot")  # each half of the patience
-    assert one.metric("kmd_ingest_connections_total") == 1
-    assert one.metric("kmd_ingest_stale_total") == 0
+    channels = frozen_feed.CHANNELS["more"]
+    one = frozen_feed.capture(service, shared_kafka.bootstrap, topic_prefix, sim, channels, PATIENCE_S)
+    frozen_feed.pause(sim, [one], 3 * PATIENCE_S)
