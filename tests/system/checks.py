@@ -250,7 +250,8 @@ Book = dict[str, dict[Decimal, Decimal]]
 def rebuilt_books(query: Any) -> dict[str, Book]:
     """
     Books as a researcher rebuilds them: of each market the newest lineage's last snapshot and the deltas after it; prices
-    of the no side in no-leg terms whichever way they were captured.
+    of the no side in no-leg terms whichever way they were captured. A delta whose number is not above the last of its sid
+    came twice and changes nothing.
     """
     books: dict[str, Book] = {}
     starts: dict[str, tuple[int, int]] = {}
@@ -262,10 +263,15 @@ def rebuilt_books(query: Any) -> dict[str, Book]:
         starts[ticker] = (lineage, n)
         books[ticker] = {"yes": levels_of(yes, False), "no": levels_of(no, yes_priced)}
     deltas = query(
-        "SELECT market_ticker, lineage, n, side, price, delta, use_yes_price FROM kalshi.orderbook_deltas ORDER BY lineage, n"
+        "SELECT market_ticker, lineage, n, sid, seq, side, price, delta, use_yes_price FROM kalshi.orderbook_deltas ORDER BY lineage, n"
     )
-    for ticker, lineage, n, side, price, delta, yes_priced in deltas:
+    last: dict[tuple[int, int], int] = {}
+    for ticker, lineage, n, sid, seq, side, price, delta, yes_priced in deltas:
         start = starts.get(ticker)
+        if seq is not None:
+            if seq <= last.get((lineage, sid), 0):
+                continue
+            last[lineage, sid] = seq
         if start is None or lineage != start[0] or n < start[1]:
             continue
         price = 1 - price if side == "no" and yes_priced else price

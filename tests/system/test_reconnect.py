@@ -6,20 +6,20 @@ import random
 import time
 from collections.abc import Callable
 
+from faults import gaps
+from faults.gaps import ENRICHER, wait_books, wait_repaired
 from support.paths import LOAD
-from support.process import wait_until
 from support.rig import Rig
 from system import checks, truth
 
 CUTS = 20
 SIM = {"rate": 1000 * LOAD, "markets": 100, "determinations_per_minute": 30, "time_scale": 20, "rest_rate": 200, "churn": 30}
-ENRICHER = {"KMD_ENRICHER_RATE": "100", "KMD_ENRICHER_SETTLEMENT_RETRY": "1s", "KMD_ENRICHER_LIST_EVERY": "20s"}
 
 
 def test_twenty_cuts(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
-    began = first_trade_subscription(rig)
+    began = rig.first_subscribed_us("trade")
     moments = random.Random(7)
     for _ in range(CUTS):
         time.sleep(moments.uniform(0.3, 2.5))
@@ -44,55 +44,13 @@ def test_twenty_cuts(make_rig: Callable[..., Rig]) -> None:
     every_hole_is_told(topics)
 
 
-def test_skipped_frames_are_gaps_and_healed(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(sim=SIM, enricher=ENRICHER).start()
-    wait_books(rig)
-    began = first_trade_subscription(rig)
-    time.sleep(2)
-    for channel in ("orderbook_delta", "trade", "market_lifecycle_v2", "orderbook_delta", "trade"):
-        rig.sim.fault("skip", channel=channel, count=3)
-        time.sleep(2)
-    rig.ingest.wait_metric("kmd_ingest_gaps_total", 2, channel="orderbook_delta")
-    rig.ingest.wait_metric("kmd_ingest_gaps_total", 2, channel="trade")
-    ended = rig.sim.stats()["now_us"]
-    rig.drain(timeout=180)
-    wait_repaired(rig, began, ended)
-    assert rig.ingest.stop() == 0 and rig.enricher.stop() == 0
-    rig.wait_level()
-
-    topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)
-    gaps = list(checks.no_false_gaps(topics))
-    books = [g for g in gaps if g["channel"] == "orderbook_delta"]
-    assert books and len(topics.feed("resynced")) >= 1
-    checks.rows_of_topics(rig.query, topics)
-    truth.trades(rig, began, ended)
-    truth.books(rig)
-    truth.settlements(rig)
-
-
-def wait_books(rig: Rig) -> None:
-    """Every book that should be subscribed is."""
-
-    def level() -> bool:
-        expected = rig.ingest.metric("kmd_ingest_markets_expected")
-        return expected > 0 and expected == rig.ingest.metric("kmd_ingest_markets_subscribed")
-
-    wait_until("expected and subscribed markets are equal", level, timeout=60)
-
-
-def first_trade_subscription(rig: Rig) -> int:
-    """Unix us from which on no trade may be missing."""
-    return rig.first_subscribed_us("trade")
-
-
-def wait_repaired(rig: Rig, began: int, ended: int) -> None:
-    """Until each trade is there: a window is fetched 5 s after its end and once more after 60 s."""
-
-    def complete() -> bool:
-        want = {t["trade_id"] for t in rig.sim.get(f"trades?min_us={began}&max_us={ended}")}
-        return want <= {row[0] for row in rig.query("SELECT trade_id FROM kalshi.trades")}
-
-    wait_until("every trade is a row", complete, timeout=90, every=1)
+def test_lost_and_repeated_frames_are_told_and_healed(make_rig: Callable[..., Rig]) -> None:
+    rate = SIM["rate"]
+    rig = make_rig(sim=gaps.world(rate), enricher=gaps.ENRICHER).start()
+    counts = {(fault, channel): 5 for fault in ("skip", "duplicate") for channel in (gaps.BOOKS, gaps.TRADES)}
+    counts["skip", gaps.LIFE] = 1
+    story = gaps.inject(rig, counts, rate)
+    print(gaps.report(story, gaps.check(rig, story), rate))
 
 
 def every_hole_is_told(topics: checks.Topics) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from support.rig import Rig
 from system import checks, truth
-from system.test_reconnect import ENRICHER, SIM, first_trade_subscription, wait_books, wait_repaired
+from faults.gaps import ENRICHER, wait_books, wait_repaired
+from system.test_reconnect import SIM
 
 
 def finish(rig: Rig, began: int) -> checks.Topics:
@@ -32,7 +33,7 @@ def finish(rig: Rig, began: int) -> checks.Topics:
 def test_ingest_stopped_and_killed(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
-    began = first_trade_subscription(rig)
+    began = rig.first_subscribed_us("trade")
     time.sleep(7)
     rig.ingest.restart()
     wait_books(rig)
@@ -58,7 +59,7 @@ def test_ingest_stopped_and_killed(make_rig: Callable[..., Rig]) -> None:
 def test_enricher_and_sink_stopped_and_killed(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
-    began = first_trade_subscription(rig)
+    began = rig.first_subscribed_us("trade")
     for kill in (False, True, True):
         for service in (rig.sink, rig.enricher):
             time.sleep(2)
@@ -69,7 +70,7 @@ def test_enricher_and_sink_stopped_and_killed(make_rig: Callable[..., Rig]) -> N
 def test_kafka_and_postgres_restarted(make_private_rig: Callable[..., Rig]) -> None:
     rig = make_private_rig(sim=SIM, enricher=ENRICHER).start()
     wait_books(rig)
-    began = first_trade_subscription(rig)
+    began = rig.first_subscribed_us("trade")
     time.sleep(2)
     rig.postgres.restart()
     time.sleep(2)
