@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate sanitize fuzz sbom fuzz-coverage mutants fmt lint clean distclean
+.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants sbom fmt lint clean distclean
 
 # make help        this list
 help:
@@ -25,6 +25,10 @@ test:
 # make simulate    histories of the services among faults, one a seed: SEEDS=1:5000, MODE=sink|ingest|both (any)
 simulate:
 	@scripts/simulate.sh
+
+# make faults      an hour of bad days, one line each with its figure; FAULTS="name ..." for some of tests/faults
+faults:
+	@scripts/faults.sh $(FAULTS)
 
 # make sanitize    the same tests under ASan and UBSan with a tenth of the load; the unit tests under TSan
 sanitize:

@@ -290,11 +290,11 @@ def check(rig: Rig, ledger: Path, story: Story, with_sink: bool = True) -> Figur
 
 def report(seconds: float, rate: float, story: Story, f: Figures) -> str:
     return (
-        f"broker away {seconds:.0f} s at {rate:.0f} frames/s, ingest killed in the middle: {f.frames} frames there,"
+        f"1 broker away: {seconds:.0f} s at {rate:.0f} frames/s, ingest killed in the middle: {f.frames} frames there,"
         f" {f.missing} missing (of the last {f.lost_ms:.0f} ms before the kill and the {DEAD_S:.0f} s after it),"
         f" hole of {f.hole_s:.2f} s in trades told exactly, {f.trades} trades complete ({f.repaired} by REST), {f.twice} frames sent twice,"
         f" spool at most {story.spooled_bytes / 2**20:.0f} MiB, RSS at most {story.rss_mib:.0f} MiB,"
-        f" drained {(story.drained_ns - story.back_ns) / 1e9:.1f} s after the broker was back"
+        f" drained {(story.drained_ns - story.back_ns) / 1e9:.1f} s after the broker was back: ok"
     )
 
 
@@ -321,7 +321,8 @@ def main() -> int:
         print(report(options.seconds, options.rate, story, figures))
         rig.stop()
     except AssertionError as wrong:
-        print(f"broker away: {wrong}\nlogs: {folder}", file=sys.stderr)
+        print(f"1 broker away: {' '.join(str(wrong).split())}: FAIL")
+        print(f"logs: {folder}", file=sys.stderr)
         return 1
     finally:
         for one in [s.process for s in rig.services] + [sim.process, kafka.process]:
