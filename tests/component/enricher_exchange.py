@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -33,7 +34,8 @@ Rule = Callable[[Request, int], Answer | None]  # the request, how many of that 
 class Exchange:
     """Holds markets, events, series and trades by ticker; `rule(path, f)` takes a path over."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.markets: dict[str, dict[str, Any]] = {}
         self.historical: dict[str, dict[str, Any]] = {}
         self.events: dict[str, dict[str, Any]] = {}
@@ -49,12 +51,14 @@ class Exchange:
         self._under_way: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}{ROOT}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._server.server_address[1]}{ROOT}"
 
     def close(self) -> None:
         self._server.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from component.enricher_bench import Bench, E, M, S, bench, created, exchange, is_determined, is_settled
 from component.enricher_exchange import NOT_FOUND, Exchange, Request, determined, settled
 
-from support import consume, keys
+from support import certs, consume, keys
 from support.kafka import Kafka
 from support.paths import FIXTURES
 from support.process import wait_until
@@ -337,3 +338,20 @@ def _market_of(body: bytes) -> dict[str, Any] | None:
     found = json.loads(body)
     market = found.get("market") if isinstance(found, dict) else None
     return dict(market) if isinstance(market, dict) else None
+
+
+def test_tls_of_rest_is_verified(bench: Bench, folder: Path) -> None:
+    authority = certs.Authority(folder / "ca")
+    good, wrong = authority.server("good"), authority.server("wrong", hosts=("example.org",))
+    expired = authority.server("expired", days=-1)
+    trusted = {"KALSHI_CA_FILE": str(authority.ca)}
+    for certificate, settings, accepted in ((good, trusted, True), (good, {}, False), (wrong, trusted, False), (expired, trusted, False)):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.cert, certificate.key)
+        secure = Exchange(tls=context)
+        one = bench.start(ready=accepted, KALSHI_REST_BASE_URL=secure.url, **settings)
+        if not accepted:
+            wait_until("the certificate is named", lambda one=one: "certificate" in str(one.ready()[1]).lower())
+            assert not secure.requests
+        assert one.stop() == 0
+        secure.close()
