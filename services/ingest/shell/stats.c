@@ -53,7 +53,7 @@ void ingest_stats_init(struct ingest_stats *s, struct kmd_metrics *m)
 	s->suspect = kmd_metrics_gauge(
 	    m, "kmd_ingest_books_suspect", NULL, "Books whose snapshot after a sequence gap has not come yet.");
 	s->silence = kmd_metrics_gauge(
-	    m, "kmd_ingest_silence_seconds", NULL, "Age of the last data on the connection that is silent longest.");
+	    m, "kmd_ingest_silence_seconds", NULL, "Age of the last data on the connection that is silent longest; 0 while received messages wait.");
 	s->age = kmd_metrics_histogram(m, "kmd_ingest_exchange_age_seconds", NULL, "Exchange time to receipt.",
 	    kmd_latency_bounds, kmd_latency_bounds_count);
 }
