@@ -39,7 +39,7 @@ static struct shared *shared;
 
 static void usage(FILE *to)
 {
-	fputs("usage: kmd-histories [--seeds FROM:COUNT] [--jobs N] [--mode sink|ingest|both] [--keep-going]\n"
+	fputs("usage: kmd-histories [--seeds FROM:COUNT] [--jobs N] [--mode sink|ingest|enricher|all] [--keep-going]\n"
 	      "                     [--twice] [--all-kinds]\n"
 	      "       kmd-histories --seed N [--trace] [--mode ...]\n"
 	      "Each seed is one history of the services among faults. Ends with 1 if one of them broke an invariant;\n"

@@ -18,4 +18,17 @@ void check_sink_end(void);
 bool check_ingest_done(void);
 void check_ingest_end(void);
 
+/* check_enricher.c: what the exchange did against settlements, market records and repaired trades. */
+void check_enricher_open(void);
+/** The group's offset of topic lifecycle goes to @offset: what is below must have led to its record. */
+void check_enricher_commit(int32_t partition, int64_t offset);
+/**
+ * Can nobody know of the market? It was made and determined while nobody listened: no list shows it until it is
+ * settled.
+ */
+struct ex_market;
+bool check_enricher_hides(const struct ex_market *m);
+bool check_enricher_done(void);
+void check_enricher_end(void);
+
 #endif

@@ -252,7 +252,7 @@ static void trade(struct ex_market *m)
 	const struct ex_message message = {
 	    .channel = INGEST_CHANNEL_TRADE, .type = "trade", .market = m, .trade = t, .write = write_trade};
 
-	*t = (struct ex_trade){.at_ns = sim->now_ns};
+	*t = (struct ex_trade){.at_ns = sim->now_ns, .shown_ns = sim->now_ns + sim_between(0, SIM_S)};
 	t->t = (struct frame_trade){
 	    .id = text("%s%llu", sim->mode != SIM_INGEST && sim_strikes(SIM_FAULT_poison) ? "poison" : "t",
 		(unsigned long long)++x->serial),
@@ -339,7 +339,9 @@ void exchange_open(void)
 	const size_t markets = (size_t)sim_between(2, 10);
 
 	sim->exchange = x;
-	x->tells_markets = true;
+	x->tells_markets = sim->mode == SIM_INGEST;
+	x->page = (size_t)(sim_chance(500) ? sim_between(1, 5) : 200);
+	x->cutoff_ns = sim_chance(300) ? sim->now_ns + sim_between(0, 60 * SIM_S) : 0;
 	x->series_count = (size_t)sim_between(1, EX_SERIES_MAX);
 	for (size_t i = 0; i < x->series_count; i++)
 		x->series[i] = text("KX%c", (int)('A' + (int)i));

@@ -44,7 +44,7 @@ struct ex_event {
 
 struct ex_trade {
 	struct frame_trade t;
-	int64_t at_ns;
+	int64_t at_ns, shown_ns; /* by REST */
 };
 
 /* Something that was told to all who were subscribed. */
@@ -108,6 +108,8 @@ struct exchange {
 	struct ex_conn *conns; /* newest first */
 	uint64_t serial;
 	bool quiet;         /* nothing but tickers any more */
+	int64_t cutoff_ns;  /* trades and settlements before it are in the archive alone; 0: it is empty */
+	size_t page;        /* of a list */
 	bool tells_markets; /* writes topic `markets` itself: no enricher is there to do it */
 };
 

@@ -58,6 +58,12 @@ static const unsigned most[SIM_FAULT_COUNT] = {
     [SIM_FAULT_pg_down] = 30,
     [SIM_FAULT_poison] = 30,
     [SIM_FAULT_rest_empty] = 300,
+    [SIM_FAULT_rest_stale] = 500,
+    [SIM_FAULT_rest_error] = 200,
+    [SIM_FAULT_rest_throttle] = 100,
+    [SIM_FAULT_rest_locked] = 30,
+    [SIM_FAULT_rest_garbage] = 100,
+    [SIM_FAULT_rest_lost] = 100,
     [SIM_FAULT_stop] = 20,
     [SIM_FAULT_scale] = 30,
 };
@@ -140,13 +146,14 @@ static void on_turn(void *ctx, uint64_t arg)
 
 void fault_open(void)
 {
-	const bool all = sim->mode == SIM_BOTH;
-
 	places_count = 0;
 	choose();
 	if (sim->mode != SIM_SINK)
 		add_place(service_ingest(), 1);
-	if (all || sim->mode == SIM_SINK)
+	if (sim->mode == SIM_ENRICHER || sim->mode == SIM_ALL)
+		for (int i = 1, n = (int)sim_between(1, 2); i <= n; i++)
+			add_place(service_enricher(), i);
+	if (sim->mode == SIM_ALL || sim->mode == SIM_SINK)
 		for (int i = 1, n = (int)sim_between(1, 3); i <= n; i++)
 			add_place(service_sink(), i);
 	sim_after(SIM_S, on_turn, sim, 0);

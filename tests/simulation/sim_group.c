@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "sim_broker.h"
+#include "sim_check.h"
 #include "sim_proc.h"
 
 /*
@@ -234,6 +235,8 @@ bool broker_commit(struct broker_member *m, const struct kmd_tp *tp)
 
 	if (m->gone || p->owner != m)
 		return false;
+	if (tp->topic == KMD_TOPIC_LIFECYCLE && strcmp(m->group->name, "kmd-enricher") == 0)
+		check_enricher_commit(tp->partition, tp->offset);
 	p->has_committed = true;
 	p->committed = tp->offset;
 	return true;

@@ -15,14 +15,19 @@
 
 const char *history_mode_name(enum sim_mode mode)
 {
-	static const char *const names[SIM_MODE_COUNT] = {"sink", "ingest", "both"};
+	static const char *const names[SIM_MODE_COUNT] = {"sink", "ingest", "enricher", "all"};
 
 	return mode < SIM_MODE_COUNT ? names[mode] : "any";
 }
 
 static bool has_sink(void)
 {
-	return sim->mode != SIM_INGEST;
+	return sim->mode == SIM_SINK || sim->mode == SIM_ALL;
+}
+
+static bool has_enricher(void)
+{
+	return sim->mode == SIM_ENRICHER || sim->mode == SIM_ALL;
 }
 
 static bool has_ingest(void)
@@ -32,7 +37,8 @@ static bool has_ingest(void)
 
 static bool is_done(void)
 {
-	return (!has_ingest() || check_ingest_done()) && (!has_sink() || check_sink_done());
+	return (!has_ingest() || check_ingest_done()) && (!has_enricher() || check_enricher_done()) &&
+	       (!has_sink() || check_sink_done());
 }
 
 static void open_world(void)
@@ -40,6 +46,7 @@ static void open_world(void)
 	broker_open();
 	database_open();
 	check_sink_open();
+	check_enricher_open();
 	if (sim->mode != SIM_SINK)
 		exchange_open();
 	fault_open();
@@ -59,6 +66,8 @@ static void live(void)
 	sim_run(sim->heal_ns + SETTLE_NS, is_done);
 	if (has_ingest())
 		check_ingest_end();
+	if (has_enricher())
+		check_enricher_end();
 	if (has_sink())
 		check_sink_end();
 }

@@ -71,7 +71,9 @@ static void on_gone(void *ctx)
 int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64_t queue_bytes, kmd_delivery_fn fn,
     void *ctx, struct kmd_err *err)
 {
-	static const uint64_t bounds[] = {3000, 20000, 200000};
+	/* The enricher's has room for all that one answer leads to, by far. */
+	static const uint64_t bounds[] = {3000, 20000, 200000}, wide[] = {300000, 400000, 800000};
+	const uint64_t *tight = queue_bytes > 128 * 1024 * 1024 ? wide : bounds;
 	struct kmd_producer *p = sim_alloc(sizeof(*p));
 
 	(void)k;
@@ -79,7 +81,7 @@ int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64
 	p->proc = proc_self();
 	p->fn = fn;
 	p->ctx = ctx;
-	p->bytes_max = sim_chance(300) ? bounds[sim_below(3)] : (uint64_t)queue_bytes;
+	p->bytes_max = sim_chance(300) ? tight[sim_below(3)] : (uint64_t)queue_bytes;
 	proc_on_end(p->proc, on_gone, p);
 	*ret = p;
 	return 0;

@@ -3,9 +3,10 @@
 
 #include "sim_proc.h"
 
-/* Two of the programs with settings of this history's choosing. */
+/* The programs with settings of this history's choosing. */
 
 const struct proc_program *service_ingest(void);
+const struct proc_program *service_enricher(void);
 const struct proc_program *service_sink(void);
 
 #endif

@@ -36,15 +36,19 @@ struct sim_event {
 	uint64_t arg;
 };
 
-enum sim_mode { SIM_SINK, SIM_INGEST, SIM_BOTH, SIM_MODE_COUNT };
+enum sim_mode { SIM_SINK, SIM_INGEST, SIM_ENRICHER, SIM_ALL, SIM_MODE_COUNT };
 
 /* How often what goes wrong, in permille of its occasions, while faults are on; chosen anew for each history. */
 #define SIM_FAULTS(X) \
 	X(crash) \
 	X(freeze) \
 	X(drop) \
-	X(repeat) X(cut) X(silent) X(terminal) X(command) X(unanswered) X(late_reply) X(dial) X(refuse) X(broker_down) \
-	    X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(stop) X(scale) X(rest_empty)
+	X(repeat) \
+	X(cut) \
+	X(silent) \
+	X(terminal) X(command) X(unanswered) X(late_reply) X(dial) X(refuse) X(broker_down) X(commit_lost) X(pg_cut) \
+	    X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(stop) X(scale) X(rest_empty) X(rest_stale) \
+		X(rest_error) X(rest_throttle) X(rest_locked) X(rest_garbage) X(rest_lost)
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name) SIM_FAULT_##name,
@@ -57,8 +61,8 @@ enum sim_fault {
 #define SIM_EVENTS(X) \
 	X(duplicate_delivery) \
 	X(reorder) \
-	X(delay) X(partial_write) X(commit_done_untold) X(commit_undone_untold) X(late_commit) X(rebalance) \
-	    X(session_over)
+	X(delay) \
+	X(partial_write) X(commit_done_untold) X(commit_undone_untold) X(late_commit) X(rebalance) X(session_over)
 
 enum sim_happening {
 #define SIM_HAPPENING_ENUM(name) SIM_HAPPENED_##name,

@@ -36,8 +36,8 @@ static int open_clients(struct enricher *e, struct kmd_err *err)
 
 static void free_all(struct enricher *e)
 {
+	kmd_consumer_close(e->group); /* first: it commits, and what is let go of below is not done */
 	enrich_repairs_stop(e);
-	kmd_consumer_close(e->group);
 	kmd_consumer_close(e->reader);
 	kmd_rest_free(e->rest);
 	kmd_producer_free(e->producer);

@@ -238,8 +238,12 @@ void ingest_books_snapshot(struct ingest_books *b, struct kmd_str ticker, bool h
 {
 	struct ingest_book *k = kmd_map_get(&b->map, ticker);
 
-	if (!k)
+	if (!k) {
+		k = add_book(b, ticker);
+		set_state(b, k, INGEST_BOOK_HELD);
+		settle(b, k);
 		return;
+	}
 	k->fresh = false;
 	if (k->suspect && has_seq && seq < b->clear_seq)
 		return;

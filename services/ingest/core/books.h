@@ -87,7 +87,7 @@ void ingest_books_add_unanswered(
     struct ingest_books *b, struct ingest_book **books, size_t n, bool has_sid, struct kmd_mono now);
 void ingest_books_deleted(struct ingest_books *b, struct ingest_book **books, size_t n);
 void ingest_books_delete_failed(struct ingest_books *b, struct ingest_book **books, size_t n);
-/** A snapshot came. */
+/** A snapshot came. One of a market that nobody wants shows that it is subscribed: it is to be deleted. */
 void ingest_books_snapshot(struct ingest_books *b, struct kmd_str ticker, bool has_seq, int64_t seq);
 /** A gap, shown by the frame of @got_seq: every held book is suspect. */
 void ingest_books_gap(struct ingest_books *b, int64_t got_seq);

@@ -229,6 +229,17 @@ static void what_may_be_held_is_deleted_before_it_is_forgotten(void **state)
 	assert_int_equal(books.map.count, 0);
 }
 
+/* The exchange handles commands in any order: a delete may overtake the add that it was to undo. */
+static void a_snapshot_of_what_nobody_wants_shows_that_it_is_held(void **state)
+{
+	(void)state;
+	snapshot("A", 1);
+	assert_int_equal(books.held, 1);
+	assert_int_equal(take(INGEST_BOOKS_DELETE), 1);
+	ingest_books_deleted(&books, taken, 1);
+	assert_int_equal(books.map.count, 0);
+}
+
 static void a_lost_subscription_adds_everything_again(void **state)
 {
 	(void)state;
@@ -259,6 +270,7 @@ int main(void)
 	    T(a_missing_snapshot_is_asked_for_and_then_added_again),
 	    T(an_add_whose_answer_is_lost_is_not_forgotten),
 	    T(what_may_be_held_is_deleted_before_it_is_forgotten),
+	    T(a_snapshot_of_what_nobody_wants_shows_that_it_is_held),
 	    T(a_lost_subscription_adds_everything_again),
 	};
 
