@@ -3,6 +3,8 @@
 
 #include "sim_database.h"
 
+struct ex_market;
+
 /*
  * The invariants of ARCHITECTURE.md, told by what broker, exchange and database saw, never by what a service says of
  * itself. Each check ends the history by sim_fail.
@@ -26,7 +28,6 @@ void check_enricher_commit(int32_t partition, int64_t offset);
  * Can nobody know of the market? It was made and determined while nobody listened: no list shows it until it is
  * settled.
  */
-struct ex_market;
 bool check_enricher_hides(const struct ex_market *m);
 bool check_enricher_done(void);
 void check_enricher_end(void);
