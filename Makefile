@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants sbom fmt lint clean distclean
+.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants sbom images k8s-check fmt lint clean distclean
 
 # make help        this list
 help:
@@ -48,6 +48,14 @@ mutants:
 # make sbom        the bill of materials of the programs, CycloneDX, in build/sbom.cdx.json
 sbom: build
 	@scripts/sbom.py build/bin build/sbom.cdx.json
+
+# make images      the images of docker/Dockerfile by buildah, without a registry (root)
+images:
+	@scripts/images.sh
+
+# make k8s-check   k8s/, compose.yaml and docker/Dockerfile without a cluster: Kustomize, kube-score, hadolint
+k8s-check:
+	@scripts/k8s-check.sh
 
 # make fmt         format the C sources in place
 fmt:
