@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants sbom images k8s-check fmt lint clean distclean
+.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants sbom images image-test k8s-check fmt lint clean distclean
 
 # make help        this list
 help:
@@ -52,6 +52,10 @@ sbom: build
 # make images      the images of docker/Dockerfile by buildah, without a registry (root)
 images:
 	@scripts/images.sh
+
+# make image-test  the images built and tried: size, privileges, the main job from inside, by SCRAM over TLS (root; minutes)
+image-test:
+	@scripts/image-test.sh
 
 # make k8s-check   k8s/, compose.yaml and docker/Dockerfile without a cluster: Kustomize, kube-score, hadolint
 k8s-check:
