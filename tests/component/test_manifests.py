@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 from component.test_settings import PROGRAMS, call
@@ -19,6 +20,9 @@ from component.test_settings import PROGRAMS, call
 from support import keys
 from support.certs import Authority
 from support.paths import TOP
+from support.postgres import Postgres
+from support.process import run
+from support.services import base_env
 
 K8S = TOP / "k8s"
 OVERLAYS = ("dev", "prod")
@@ -88,6 +92,10 @@ def environments() -> Iterator[tuple[str, str, dict[str, str]]]:
             yield name, program, settings_of(name, program)
     for program in (*PROGRAMS, "migrate"):
         yield "compose", program, compose()["services"][program]["environment"]
+
+
+def environments_of(wanted: str) -> Iterator[tuple[str, dict[str, str]]]:
+    return ((where, settings) for where, program, settings in environments() if program == wanted)
 
 
 @pytest.fixture(scope="module")
@@ -265,6 +273,26 @@ def test_policies_deny_by_default_and_name_pods_that_are_there() -> None:
             for peer in rule.get("from", rule.get("to")):
                 if "namespaceSelector" not in peer:
                     assert named(peer.get("podSelector", {})) <= there, policy["metadata"]["name"]
+
+
+@pytest.mark.parametrize("where", ["dev", "compose"])
+def test_a_new_database_lets_the_sink_in_as_a_writer(where: str, postgres: Postgres, tmp_path: Path) -> None:
+    """What the image of Postgres runs when the database is new, then the migration."""
+    postgres.create_database("kalshi")
+    given = {**base_env(), **postgres.env("kalshi")}
+    if where == "dev":
+        (tmp_path / "password").write_text("it's")
+        script = (K8S / "overlays/dev/roles.sh").read_text().replace("/etc/kmd/postgres-sink", str(tmp_path))
+        run(["sh", "-ec", script], {**given, "POSTGRES_USER": "postgres", "POSTGRES_DB": "kalshi"})
+    else:
+        postgres.execute((TOP / "docker/compose/roles.sql").read_text(), "kalshi")
+    done = call("sink", "--migrate", **postgres.env("kalshi"))
+    assert done.returncode == 0, done.stderr
+    login = dict(environments_of("sink"))[where]["PGUSER"]
+    with psycopg.connect(host="127.0.0.1", port=postgres.port, user=login, password="it's", dbname="kalshi") as db:
+        assert db.execute("SELECT max(version) > 0 FROM kalshi.schema_version").fetchone() == (True,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute("DROP TABLE kalshi.trades")
 
 
 def test_nothing_secret_stands_in_the_tree() -> None:
