@@ -37,6 +37,7 @@ class Bench:
             "KALSHI_API_KEY_ID": "key-1",
             "KALSHI_PRIVATE_KEY_FILE": str(self.key.private),
             "KMD_INGEST_STALE_AFTER": "60s",
+            "KMD_INGEST_GROUP": f"{self.prefix}ingest",  # tests share a broker
             **more,
         }
 

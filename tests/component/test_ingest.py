@@ -133,7 +133,7 @@ def test_exchange_wide_channels_have_no_ticker_filter_and_books_say_everything(b
     assert books[0].key == b"KX-A"
     said = bench.wait_feed("subscribed", channel=BOOK)[0]
     assert said["use_yes_price"] is False and said["sid"] == connection.sids[BOOK]
-    assert said["markets"] in (1, 2) and said["group"] == "kmd-ingest" and said["shard"] == 0
+    assert said["markets"] in (1, 2) and said["group"] == bench.topic("ingest") and said["shard"] == 0
 
 
 def test_answers_in_any_order_and_without_msg(bench: Bench) -> None:

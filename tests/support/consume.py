@@ -45,6 +45,12 @@ def watermarks(bootstrap: str, topic: str) -> dict[int, tuple[int, int]]:
         consumer.close()
 
 
+def partitions(bootstrap: str, topic: str) -> int:
+    """How many the topic has; 0 for one that is not there."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **_QUIET})
+    return len(admin.list_topics(topic, timeout=30 * PATIENCE).topics[topic].partitions)
+
+
 def ends(bootstrap: str, topics: Iterable[str]) -> dict[str, int]:
     """topic -> offsets after the last record, summed over its partitions; 0 for a topic that is not there."""
     consumer = _consumer(bootstrap)

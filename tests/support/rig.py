@@ -59,7 +59,7 @@ class Rig:
             **(settings or {}),
         }
         exchange = sim.settings()
-        self.ingest = Service("ingest", {**self._common, **exchange, **(ingest or {})}, folder)
+        self.ingest = Service("ingest", {"KMD_INGEST_GROUP": f"{prefix}ingest", **self._common, **exchange, **(ingest or {})}, folder)
         self.enricher = Service("enricher", {**self._common, **exchange, **(enricher or {})}, folder)
         self.sink = Service("sink", {**self._common, **postgres.env(database), **(sink or {})}, folder)
 

@@ -66,8 +66,17 @@ void ingest_ends_learn(struct ingest_ends *e, const struct kmd_feed_record *r, s
 		return;
 	if (r->kind == KMD_FEED_subscribed && ingest_channel_find(r->channel, &channel))
 		ingest_ends_reach(e, channel, r->to_recv_ns.has ? r->to_recv_ns.v : r->at_ns);
+	for (int i = 0; r->kind == KMD_FEED_handover && i < INGEST_CHANNEL_COUNT; i++) {
+		if (r->at_ns > e->covered_ns[i])
+			e->covered_ns[i] = r->at_ns;
+	}
 	if (r->kind == KMD_FEED_alive || r->kind == KMD_FEED_closed) {
 		for (uint32_t i = 0; i < r->sids_count; i++)
 			learn_sid(e, &r->sids[i], r->kind == KMD_FEED_alive ? r->at_ns : 0);
 	}
+}
+
+int64_t ingest_ends_hole(const struct ingest_ends *e, enum ingest_channel channel, int64_t to_ns)
+{
+	return e->covered_ns[channel] < to_ns && e->recv_ns[channel] < to_ns ? e->recv_ns[channel] : 0;
 }

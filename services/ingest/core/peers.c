@@ -70,6 +70,8 @@ void ingest_peers_learn(
 		peer->at_ns = r->at_ns;
 	if (following)
 		peer->heard = now->mono;
+	if ((r->kind == KMD_FEED_alive || r->kind == KMD_FEED_handover) && r->at_ns > peer->told_ns)
+		peer->told_ns = r->at_ns;
 	peer->synced |= r->kind == KMD_FEED_handover;
 }
 
@@ -95,7 +97,7 @@ bool ingest_peers_owe(
 	for (size_t i = 0; i < p->count; i++) {
 		const struct ingest_peer *peer = &p->all[i];
 
-		if (peer->shard == shard && peer->lineage < below && peer->at_ns < wall_ns && lives(peer, now))
+		if (peer->shard == shard && peer->lineage < below && peer->told_ns < wall_ns && lives(peer, now))
 			return true;
 	}
 	return false;

@@ -19,6 +19,7 @@
 struct ingest_peer {
 	int64_t lineage, shard;
 	int64_t at_ns;         /* its last record's own time */
+	int64_t told_ns;       /* idem, of its last `alive` or `handover`: it covered its channels until then */
 	struct kmd_mono heard; /* when that was read; ns 0: before we followed, so only at_ns tells its age */
 	bool synced;           /* it has announced `handover` */
 };
@@ -47,7 +48,8 @@ bool ingest_peers_capture(const struct ingest_peers *p, int64_t shard, const str
 bool ingest_peers_synced(const struct ingest_peers *p, int64_t shard, int64_t above, const struct ingest_now *now);
 /**
  * Is one of them, on a lineage below @below, alive that has not told of itself since @wall_ns, so that it is open
- * whether it was there then? Only older lineages are asked, so no two instances wait for each other.
+ * whether it was there then? `alive` and `handover` tell that; a `subscribed` is about one channel alone. Only older
+ * lineages are asked, so no two instances wait for each other.
  */
 bool ingest_peers_owe(
     const struct ingest_peers *p, int64_t shard, int64_t below, int64_t wall_ns, const struct ingest_now *now);

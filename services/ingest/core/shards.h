@@ -28,7 +28,7 @@ enum ingest_shard_state { INGEST_SHARD_IDLE, INGEST_SHARD_CLAIMED, INGEST_SHARD_
 struct ingest_shard {
 	enum ingest_shard_state state;
 	bool lost;             /* OWNED, membership lost since */
-	bool was_owned;        /* LEAVING: from OWNED */
+	bool was_owned;        /* LEAVING: from OWNED; else others may have had it before us */
 	struct kmd_mono until; /* LEAVING */
 };
 

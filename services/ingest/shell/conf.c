@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "group.h"
 #include "kmd_sign.h"
 #include "spool.h"
 #include "types.h"
@@ -78,6 +79,8 @@ int ingest_conf_read(
 		    .replication = s->app.topic_replication,
 		    .retention_ns = s->app.topic_retention_ns,
 		    .shards = s->shards,
+		    .session_ms = INGEST_GROUP_SESSION_MS,
+		    .group = s->group,
 		},
 	};
 	int rc = kmd_app_check_url("KALSHI_WS_URL", s->ws_url, "ws://", "wss://", s->app.allow_plaintext, err);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ingest_int.h"
 #include "kmd_kafka_metrics.h"
@@ -11,22 +10,6 @@
 
 #define RECOUNT_NS KMD_NS_PER_S
 #define KAFKA_LOOK_NS (250 * KMD_NS_PER_MS)
-
-static void name_instance(struct ingest *g)
-{
-	char host[256] = "unknown";
-
-	gethostname(host, sizeof(host) - 1);
-	snprintf(g->instance, sizeof(g->instance), "%s:%ld", host, (long)getpid());
-}
-
-/* Settings that are valid and do nothing here. */
-static void warn_of_settings(const struct ingest_settings *s)
-{
-	if (s->shards > 1)
-		kmd_log(KMD_LOG_WARN, "setting_without_effect", "setting", "%s", "KMD_INGEST_SHARDS", "why", "%s",
-		    "this version captures all shards in each instance", NULL);
-}
 
 static int open_parts(struct ingest *g, const struct kmd_conf *conf, struct kmd_err *err)
 {
@@ -49,12 +32,15 @@ static int open_parts(struct ingest *g, const struct kmd_conf *conf, struct kmd_
 		rc = ingest_ws_start(&g->ws, &g->conf.url, s->ca_file, err);
 	if (rc == 0)
 		rc = ingest_setup_start(&g->setup, g->app, &g->conf.kafka, err);
+	if (rc == 0)
+		rc = ingest_owner_start(g, err);
 	return rc;
 }
 
 static void close_parts(struct ingest *g)
 {
 	ingest_ws_stop(g->ws);
+	ingest_owner_stop(g);
 	ingest_setup_stop(g->setup);
 	ingest_intake_stop(g);
 	kmd_producer_free(g->producer);
@@ -83,8 +69,7 @@ int ingest_init(
 	g->now = kmd_mono_now();
 	g->wall = kmd_wall_now();
 	g->even_at = g->now;
-	name_instance(g);
-	warn_of_settings(g->settings);
+	ingest_instance_name(g->instance);
 	ingest_stats_init(&g->stats, kmd_app_metrics(app));
 	kmd_gauge_set(g->stats.spool_max_bytes, g->settings->spool_dir ? (double)g->settings->spool_max_bytes : 0);
 	ingest_lines_init(g);
@@ -107,7 +92,7 @@ static void look_at_kafka(struct ingest *g)
 		return;
 	g->kafka_due.ns = g->now.ns + KAFKA_LOOK_NS;
 	ok = kmd_producer_connected(g->producer, &why);
-	if (ok && g->feed_reader) {
+	if (ok && !g->feed_known) {
 		ok = false;
 		why = "reading topic feed for the predecessor's end";
 	}
@@ -127,7 +112,7 @@ static void look_at_exchange(struct ingest *g)
 	for (size_t i = 0; i < g->lines_count; i++) {
 		const struct ingest_line *line = &g->lines[i];
 
-		if (is_complete(line))
+		if (is_complete(line) || !ingest_owner_captures(g, line))
 			continue;
 		snprintf(why, sizeof(why), "shard %lld: %s", (long long)line->shard, line->trouble);
 		kmd_app_ready(g->app, "exchange", false, g->lines_count > 1 ? why : line->trouble);
@@ -149,6 +134,8 @@ static void look_at_books(struct ingest *g)
 	for (size_t i = 0; i < g->lines_count; i++) {
 		const struct ingest_conn *conn = g->lines[i].conn;
 
+		if (!ingest_owner_captures(g, &g->lines[i]))
+			continue;
 		expected += books_captured(g) ? g->lines[i].wanted : 0;
 		held += conn && conn->state == INGEST_CONN_OPEN ? conn->session.books.held : 0;
 		suspect += conn ? conn->session.books.suspects : 0;
@@ -172,7 +159,7 @@ static void look_at_silence(struct ingest *g)
 	for (size_t i = 0; i < g->lines_count && g->lag_ns < INGEST_LAG_MAX_NS; i++) {
 		const struct kmd_mono since = g->lines[i].stale.since;
 
-		if (since.ns > 0 && g->now.ns - since.ns > longest_ns)
+		if (ingest_owner_captures(g, &g->lines[i]) && since.ns > 0 && g->now.ns - since.ns > longest_ns)
 			longest_ns = g->now.ns - since.ns;
 	}
 	kmd_gauge_set(g->stats.silence, (double)longest_ns / 1e9);
@@ -190,10 +177,11 @@ static void recount(struct ingest *g)
 	look_at_exchange(g);
 	look_at_books(g);
 	look_at_silence(g);
+	ingest_owner_look(g);
 	ingest_spooling_look(g);
 }
 
-/* SIGTERM: nothing more is read; what was received goes out. */
+/* Nothing more is read; what was received goes out. */
 static void begin_drain(struct ingest *g)
 {
 	g->draining = true;
@@ -222,6 +210,10 @@ static enum kmd_verdict verdict(struct ingest *g)
 	if (g->fatal || kmd_producer_fatal(g->producer, &why)) {
 		if (g->draining)
 			return !g->spooling.spool || is_drained(g) ? KMD_APP_DONE : KMD_APP_MORE;
+		if (g->owner.leaving) {
+			ingest_owner_abandon(g);
+			return KMD_APP_MORE;
+		}
 		kmd_app_fail(
 		    g->app, KMD_EXIT_SOFTWARE, "the broker client has failed for good: %s", why ? why : "a consumer");
 		return KMD_APP_FATAL;
@@ -253,11 +245,15 @@ enum kmd_verdict ingest_step(void *service, const struct kmd_tick *tick)
 	g->now = tick->mono;
 	g->wall = tick->wall;
 	g->deadline = tick->deadline;
-	if (tick->phase == KMD_PHASE_DRAIN && !g->draining)
+	if (tick->phase == KMD_PHASE_DRAIN && !g->owner.leaving)
+		ingest_owner_leave(g);
+	if (!g->draining && ingest_owner_is_done(g))
 		begin_drain(g);
 	pump(g);
-	if (!g->draining)
+	if (!g->draining) {
 		ingest_intake_step(g);
+		ingest_owner_step(g);
+	}
 	ingest_lines_tick(g);
 	look_at_kafka(g);
 	recount(g);

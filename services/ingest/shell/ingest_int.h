@@ -5,12 +5,14 @@
 #include "dial.h"
 #include "durable.h"
 #include "ends.h"
+#include "instance.h"
 #include "kmd_consumer.h"
 #include "kmd_feed.h"
 #include "kmd_log.h"
 #include "kmd_producer.h"
 #include "kmd_sign.h"
 #include "markets.h"
+#include "owner.h"
 #include "probe.h"
 #include "route.h"
 #include "session.h"
@@ -24,7 +26,7 @@
 /*
  * The pipeline of kmd-ingest: one thread, the app's main loop, owns all of this. Shared by ingest.c (life), line.c
  * (dialling, what happens to connections), frames.c (message to broker and back), notes.c (topic feed), intake.c
- * (topics that are read).
+ * (topics that are read), owner.c (which shards are ours).
  */
 
 #define INGEST_PRODUCER_BYTES (64 * 1024 * 1024) /* handed to the broker client and not acknowledged */
@@ -34,6 +36,7 @@
 	14 /* places for lineages: two a shard and so many more, for ended ones whose frames are not \
 	      all acknowledged */
 #define INGEST_ALIVE_NS (5 * KMD_NS_PER_S)
+#define INGEST_ALIVE_LEAVING_NS (1 * KMD_NS_PER_S) /* of a shard whose successor waits for it */
 #define INGEST_DIAL_TIMEOUT_NS (15 * KMD_NS_PER_S) /* name, TCP, TLS and handshake together */
 #define INGEST_KEY_LOOK_NS (1 * KMD_NS_PER_S)      /* a refused key's file is looked at so often */
 #define INGEST_MARKETS_WAIT_NS (10 * KMD_NS_PER_S) /* books wait so long for topic markets to be read to its end */
@@ -71,11 +74,12 @@ struct ingest_conn {
 	enum ingest_conn_state state;
 	struct ingest_line *line;
 	int64_t lineage, last_n;
-	bool giving_up;     /* closing was asked for */
-	bool delivered;     /* data has come */
-	size_t marked_sids; /* so many of its sids the spool has heard of */
-	struct kmd_mono since, alive_due;
-	char reason[160]; /* of its end */
+	bool giving_up;                  /* closing was asked for */
+	bool delivered;                  /* data has come */
+	bool handed_over;                /* `handover` was told */
+	size_t marked_sids;              /* so many of its sids the spool has heard of */
+	struct kmd_mono since, alive_at; /* alive_at: the last `alive` */
+	char reason[160];                /* of its end */
 	struct ingest_session session;
 	struct ingest_durable durable;
 	struct ingest_notes notes;
@@ -85,6 +89,9 @@ struct ingest_conn {
  * too. */
 struct ingest_line {
 	int64_t shard;
+	int64_t first_lineage; /* since it is captured here; 0: none yet */
+	enum ingest_shard_state told_state;
+	struct kmd_gauge *held;
 	size_t wanted;           /* books of the shard that are wanted */
 	struct ingest_ends ends; /* of its former lineages */
 	struct ingest_dial dial;
@@ -99,15 +106,16 @@ struct ingest {
 	struct kmd_app *app;
 	const struct ingest_settings *settings;
 	struct ingest_conf conf;
-	char instance[300];
+	char instance[INGEST_INSTANCE_MAX];
 	struct kmd_signer *signer;
 	struct ingest_ws *ws;
 	struct ingest_setup *setup;
 	struct kmd_producer *producer;
-	struct kmd_consumer *markets_reader, *feed_reader; /* feed: NULL once its end was reached */
-	bool markets_known;
-	int64_t newest_lineage; /* that feed told of */
+	struct kmd_consumer *markets_reader, *feed_reader;
+	bool markets_known, feed_known; /* read to where they ended when we began */
+	int64_t newest_lineage;         /* that feed told of */
 	struct ingest_markets markets;
+	struct ingest_owner owner;
 	struct ingest_line *lines; /* one a shard */
 	size_t lines_count;
 	struct ingest_conn *conns;
@@ -172,7 +180,8 @@ void ingest_notes_mark(const struct ingest *g, const struct ingest_conn *conn, s
 void ingest_note_reason(struct ingest_note *note, const char *reason);
 /** Writes what may be written. False: the producer is full. */
 bool ingest_notes_flush(struct ingest *g);
-void ingest_notes_alive(struct ingest *g, struct ingest_conn *conn);
+/** False: something of the connection waits, and `alive` behind it: not yet. */
+bool ingest_notes_alive(struct ingest *g, struct ingest_conn *conn);
 void ingest_notes_free(struct ingest_notes *notes);
 
 /* intake.c */

@@ -2,7 +2,7 @@
 
 #include "ingest_int.h"
 
-/* The topics that are read: `markets` for ever, `feed` once, until the former lineages' ends are known. */
+/* The topics that are read, for ever: `markets`, and `feed` for the ends of former lineages and for other instances. */
 
 #define TURN_RECORDS 500
 
@@ -14,6 +14,20 @@ int ingest_intake_start(struct ingest *g, struct kmd_err *err)
 		rc = kmd_consumer_read(
 		    &g->markets_reader, &g->conf.kafka, 1u << KMD_TOPIC_MARKETS, KMD_OFFSET_BEGINNING, err);
 	return rc;
+}
+
+/* A younger lineage of another instance takes over from the one we have: it does not come before it. */
+static bool is_former(const struct ingest_line *line, const struct kmd_feed_record *r)
+{
+	return !line->conn || r->lineage < line->conn->lineage;
+}
+
+static void learn_shard(struct ingest *g, struct ingest_line *line, const struct kmd_feed_record *r)
+{
+	if (is_former(line, r))
+		ingest_ends_learn(&line->ends, r, kmd_str_z(g->settings->group));
+	if (!g->feed_known)
+		ingest_spooling_learn(g, r, (size_t)line->shard);
 }
 
 static void learn_feed(struct ingest *g, const struct kmd_record *record)
@@ -28,10 +42,9 @@ static void learn_feed(struct ingest *g, const struct kmd_record *record)
 		ingest_dial_seen(&g->lines[i].dial, r.lineage);
 	if (r.lineage > g->newest_lineage)
 		g->newest_lineage = r.lineage;
-	if (!r.shard.has || (r.shard.v >= 0 && (size_t)r.shard.v < g->lines_count)) {
-		ingest_ends_learn(&g->lines[r.shard.v].ends, &r, kmd_str_z(g->settings->group));
-		ingest_spooling_learn(g, &r, (size_t)r.shard.v);
-	}
+	ingest_owner_learn(g, &r);
+	if (!ingest_owner_is_ours(g, &r) && (!r.shard.has || (r.shard.v >= 0 && (size_t)r.shard.v < g->lines_count)))
+		learn_shard(g, &g->lines[r.shard.v], &r);
 }
 
 static void learn_market(struct ingest *g, const struct kmd_record *record)
@@ -71,8 +84,7 @@ static bool read_some(
 
 static void finish_feed(struct ingest *g)
 {
-	kmd_consumer_close(g->feed_reader);
-	g->feed_reader = NULL;
+	g->feed_known = true;
 	kmd_log(KMD_LOG_INFO, "feed_read", "newest_lineage", "%lld", (long long)g->newest_lineage, NULL);
 }
 
@@ -80,11 +92,9 @@ void ingest_intake_step(struct ingest *g)
 {
 	if (ingest_spooling_cut_off(g))
 		return;
-	if (g->feed_reader) {
-		g->fatal |= !read_some(g, g->feed_reader, learn_feed);
-		if (ingest_setup_done(g->setup) && kmd_consumer_caught_up(g->feed_reader))
-			finish_feed(g);
-	}
+	g->fatal |= !read_some(g, g->feed_reader, learn_feed);
+	if (!g->feed_known && ingest_setup_done(g->setup) && kmd_consumer_caught_up(g->feed_reader))
+		finish_feed(g);
 	g->fatal |= !read_some(g, g->markets_reader, learn_market);
 	if (!g->markets_known && ingest_setup_done(g->setup) && kmd_consumer_caught_up(g->markets_reader)) {
 		g->markets_known = true;
@@ -94,7 +104,7 @@ void ingest_intake_step(struct ingest *g)
 
 bool ingest_intake_ready(const struct ingest *g)
 {
-	return !g->feed_reader || ingest_spooling_stands_in(g);
+	return g->feed_known || ingest_spooling_stands_in(g);
 }
 
 void ingest_intake_stop(struct ingest *g)

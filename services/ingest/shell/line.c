@@ -14,12 +14,14 @@ void ingest_lines_init(struct ingest *g)
 {
 	g->lines_count = (size_t)g->settings->shards;
 	g->lines = kmd_calloc(g->lines_count, sizeof(*g->lines));
+	ingest_shards_init(&g->owner.shards, g->lines_count);
 	g->conns_count = INGEST_CONNS_SPARE + 2 * g->lines_count;
 	g->conns = kmd_calloc(g->conns_count, sizeof(*g->conns));
 	for (size_t i = 0; i < g->lines_count; i++) {
 		struct ingest_line *line = &g->lines[i];
 
 		line->shard = (int64_t)i;
+		line->held = ingest_stats_shard(kmd_app_metrics(g->app), i);
 		ingest_dial_init(&line->dial, (uint64_t)(g->wall.ns ^ g->now.ns ^ getpid() ^ (int64_t)(i << 32)));
 		ingest_stale_init(&line->stale, g->settings->stale_after_ns);
 		snprintf(line->trouble, sizeof(line->trouble), "not connected yet");
@@ -127,6 +129,10 @@ static int64_t new_lineage(struct ingest *g, struct ingest_line *line)
 
 	for (size_t i = 0; i < g->lines_count; i++)
 		ingest_dial_seen(&g->lines[i].dial, lineage);
+	if (!g->owner.first_lineage)
+		g->owner.first_lineage = lineage;
+	if (!line->first_lineage)
+		line->first_lineage = lineage;
 	return lineage;
 }
 
@@ -165,7 +171,7 @@ void ingest_line_on_opened(struct ingest *g, const struct ingest_ws_event *event
 
 	conn->state = INGEST_CONN_OPEN;
 	conn->since = g->now;
-	conn->alive_due.ns = g->now.ns + INGEST_ALIVE_NS;
+	conn->alive_at = g->now;
 	ingest_durable_init(&conn->durable);
 	ingest_session_init(&conn->session, channels_of(g, line), (uint64_t)conn->lineage);
 	if (line->conn == conn)
@@ -359,6 +365,11 @@ static void check_silence(struct ingest *g, struct ingest_conn *conn)
 	}
 }
 
+static int64_t alive_every_ns(const struct ingest *g, const struct ingest_line *line)
+{
+	return ingest_owner_is_leaving(g, line) ? INGEST_ALIVE_LEAVING_NS : INGEST_ALIVE_NS;
+}
+
 static void tick_open(struct ingest *g, struct ingest_conn *conn)
 {
 	if (g->markets_known || g->spooling.remembering || g->now.ns - conn->since.ns >= INGEST_MARKETS_WAIT_NS)
@@ -368,19 +379,23 @@ static void tick_open(struct ingest *g, struct ingest_conn *conn)
 		ingest_line_act(g, conn, 0, g->wall.ns);
 		check_silence(g, conn);
 	}
-	if (g->now.ns >= conn->alive_due.ns) {
-		conn->alive_due.ns = g->now.ns + INGEST_ALIVE_NS;
-		ingest_notes_alive(g, conn);
-	}
+	if (g->now.ns - conn->alive_at.ns >= alive_every_ns(g, conn->line) && ingest_notes_alive(g, conn))
+		conn->alive_at = g->now;
 }
 
 static void tick_line(struct ingest *g, struct ingest_line *line)
 {
 	struct ingest_conn *conn = line->conn;
 
+	if (!ingest_owner_captures(g, line)) {
+		line->first_lineage = 0;
+		if (conn)
+			ingest_line_give_up(g, conn, g->owner.leaving ? "shutdown" : "handed over");
+	}
 	if (!conn) {
 		look_for_new_key(g, line);
-		if (!g->draining && ingest_intake_ready(g) && g->now.ns >= line->dial.due.ns && channels_of(g, line))
+		if (ingest_owner_captures(g, line) && ingest_intake_ready(g) && g->now.ns >= line->dial.due.ns &&
+		    channels_of(g, line))
 			dial(g, line);
 		return;
 	}

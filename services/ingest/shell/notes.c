@@ -7,7 +7,8 @@
 
 /*
  * Records of topic `feed`. Those of a connection keep their order. A `subscribed` carries the hole since its channel's
- * former end, so it waits until the fate of every frame of that time is known; `alive` waits behind it.
+ * former end, so it waits until the fate of every frame of that time is known, and until another instance that may have
+ * had the channel then has told; `alive` waits behind it.
  */
 
 static void append(struct ingest_notes *notes, struct ingest_note *note)
@@ -120,15 +121,16 @@ void ingest_notes_mark(const struct ingest *g, const struct ingest_conn *conn, s
 	free(r.sids);
 }
 
-void ingest_notes_alive(struct ingest *g, struct ingest_conn *conn)
+bool ingest_notes_alive(struct ingest *g, struct ingest_conn *conn)
 {
 	struct ingest_note *note;
 
 	if (conn->notes.head || g->outbox.head)
-		return;
+		return false;
 	note = ingest_note_add(g, conn, KMD_FEED_alive, g->wall.ns);
 	note->record.last_n = num(true, ingest_durable_below(&conn->durable) - 1);
 	add_sids(&note->record, conn, false);
+	return true;
 }
 
 /* Of subscriptions that came before @before_ns: with the broker away, later ones may have come and gone meanwhile. */
@@ -164,8 +166,8 @@ static void fill_hole(const struct ingest_conn *conn, struct ingest_note *note)
 	int64_t from_ns, to_ns = note->record.at_ns;
 
 	reach_ends(conn, false, to_ns);
-	from_ns = conn->line->ends.recv_ns[note->channel];
-	note->record.from_recv_ns = num(from_ns > 0 && from_ns < to_ns, from_ns);
+	from_ns = ingest_ends_hole(&conn->line->ends, note->channel, to_ns);
+	note->record.from_recv_ns = num(from_ns > 0, from_ns);
 	note->record.to_recv_ns = num(note->record.from_recv_ns.has, to_ns);
 	ingest_ends_reach(&conn->line->ends, note->channel, to_ns);
 }
@@ -187,7 +189,7 @@ static bool may_go(const struct ingest *g, const struct ingest_conn *conn, const
 {
 	if (!note->needs_end)
 		return true;
-	if (has_older(g, conn))
+	if (has_older(g, conn) || ingest_owner_must_wait(g, conn, note->record.at_ns))
 		return false;
 	return ingest_durable_below(&conn->durable) >= note->n || is_behind_frames(g, conn, note->channel);
 }
@@ -256,7 +258,7 @@ int ingest_notes_send(struct ingest *g, const struct kmd_feed_record *record, bo
 
 static bool send_note(struct ingest *g, const struct ingest_note *note)
 {
-	int rc = ingest_notes_send(g, &note->record, note->needs_end && g->feed_reader);
+	int rc = ingest_notes_send(g, &note->record, note->needs_end && !g->feed_known);
 
 	return rc != KMD_EAGAIN && rc != KMD_EFAULT;
 }

@@ -172,8 +172,8 @@ static struct kmd_str tell_end(struct ingest *g, const struct ingest_spool_recor
 	if (kmd_json_parse(&g->doc, r->value) < 0 || kmd_feed_decode(kmd_json_root(&g->doc), &g->arena, &f) < 0 ||
 	    f.shard.v < 0 || (size_t)f.shard.v >= g->lines_count || !ingest_channel_find(f.channel, &channel))
 		return r->value;
-	end_ns = g->spooling.feed_ends[f.shard.v].recv_ns[channel];
-	if (end_ns <= 0 || end_ns >= f.at_ns || (f.from_recv_ns.has && f.from_recv_ns.v >= end_ns))
+	end_ns = ingest_ends_hole(&g->spooling.feed_ends[f.shard.v], channel, f.at_ns);
+	if (end_ns <= 0 || (f.from_recv_ns.has && f.from_recv_ns.v >= end_ns))
 		return r->value;
 	f.from_recv_ns = (struct kmd_feed_num){true, end_ns};
 	f.to_recv_ns = (struct kmd_feed_num){true, f.at_ns};
@@ -218,7 +218,7 @@ static bool send_some(struct ingest *g)
 	while (n < INGEST_TURN_EVENTS && ingest_spool_next(sp->spool, &r, &position, &lost)) {
 		int rc;
 
-		if (r.late_end && g->feed_reader)
+		if (r.late_end && !g->feed_known)
 			break;
 		rc = send_spooled(g, &r, position);
 		sp->producer_full = rc == KMD_EAGAIN;
@@ -257,7 +257,7 @@ static void end_if_level(struct ingest *g)
 {
 	struct ingest_spooling *sp = sp_of(g);
 
-	if (!sp->on || !ingest_spool_is_level(sp->spool) || sp->producer_full || g->feed_reader || reason_to_begin(g))
+	if (!sp->on || !ingest_spool_is_level(sp->spool) || sp->producer_full || !g->feed_known || reason_to_begin(g))
 		return;
 	sp->on = false;
 	kmd_log(KMD_LOG_INFO, "spool_sent", NULL);
@@ -346,7 +346,7 @@ bool ingest_spooling_stands_in(const struct ingest *g)
 {
 	const struct ingest_spooling *sp = &g->spooling;
 
-	return sp->spool && g->feed_reader && g->now.ns - sp->broker_seen.ns >= INGEST_SPOOL_BROKER_WAIT_NS;
+	return sp->spool && !g->feed_known && g->now.ns - sp->broker_seen.ns >= INGEST_SPOOL_BROKER_WAIT_NS;
 }
 
 bool ingest_spooling_cut_off(const struct ingest *g)

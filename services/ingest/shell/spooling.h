@@ -11,11 +11,12 @@
  * spooled. Without KMD_INGEST_SPOOL_DIR there is no spool and only the first way. Pipeline thread.
  */
 
-#define INGEST_SPOOL_MARK_NS (1 * KMD_NS_PER_S)      /* marks are written so often, and at the head of each segment */
-#define INGEST_SPOOL_MARKETS_NS (10 * KMD_NS_PER_S)  /* the list of markets is written so often, if it changed */
-#define INGEST_SPOOL_CONFIRM_NS (900 * KMD_NS_PER_S) /* one that topic markets does not have after that is forgotten \
-						      */
-#define INGEST_SPOOL_HURRY_NS (3 * KMD_NS_PER_S)     /* of a stop's time are kept for putting the rest away */
+#define INGEST_SPOOL_MARK_NS (1 * KMD_NS_PER_S)     /* marks are written so often, and at the head of each segment */
+#define INGEST_SPOOL_MARKETS_NS (10 * KMD_NS_PER_S) /* the list of markets is written so often, if it changed */
+#define INGEST_SPOOL_CONFIRM_NS \
+	(900 * KMD_NS_PER_S)                     /* one that topic markets does not have after that is forgotten \
+						  */
+#define INGEST_SPOOL_HURRY_NS (3 * KMD_NS_PER_S) /* of a stop's time are kept for putting the rest away */
 
 struct ingest;
 struct ingest_dead;

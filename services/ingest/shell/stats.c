@@ -37,6 +37,20 @@ static void init_counters(struct ingest_stats *s, struct kmd_metrics *m)
 	    m, "kmd_ingest_unknown_sid_total", NULL, "Data frames of a sid that was not subscribed when they came.");
 }
 
+static struct kmd_gauge *shards(struct kmd_metrics *m, const char *labels)
+{
+	return kmd_metrics_gauge(
+	    m, "kmd_ingest_shards", labels, "Shards captured here, by what the group says of them.");
+}
+
+struct kmd_gauge *ingest_stats_shard(struct kmd_metrics *m, size_t shard)
+{
+	char labels[32];
+
+	snprintf(labels, sizeof(labels), "shard=\"%zu\"", shard);
+	return kmd_metrics_gauge(m, "kmd_ingest_shard_held", labels, "1 while the shard is captured here.");
+}
+
 void ingest_stats_init(struct ingest_stats *s, struct kmd_metrics *m)
 {
 	init_counters(s, m);
@@ -54,6 +68,9 @@ void ingest_stats_init(struct ingest_stats *s, struct kmd_metrics *m)
 	    m, "kmd_ingest_books_suspect", NULL, "Books whose snapshot after a sequence gap has not come yet.");
 	s->silence = kmd_metrics_gauge(
 	    m, "kmd_ingest_silence_seconds", NULL, "Age of the last data on the connection that is silent longest; 0 while received messages wait.");
+	s->shards_owned = shards(m, "state=\"owned\"");
+	s->shards_claimed = shards(m, "state=\"claimed\"");
+	s->shards_leaving = shards(m, "state=\"leaving\"");
 	s->age = kmd_metrics_histogram(m, "kmd_ingest_exchange_age_seconds", NULL, "Exchange time to receipt.",
 	    kmd_latency_bounds, kmd_latency_bounds_count);
 }

@@ -14,10 +14,13 @@ struct ingest_stats {
 	struct kmd_counter *refused[INGEST_REFUSAL_COUNT];
 	struct kmd_counter *gaps[INGEST_CHANNEL_COUNT];
 	struct kmd_counter *connections, *stale, *not_new, *unknown_sid, *spooled;
-	struct kmd_gauge *expected, *subscribed, *queue_bytes, *spool_bytes, *spool_max_bytes, *suspect, *silence;
+	struct kmd_gauge *expected, *subscribed, *queue_bytes, *spool_bytes, *spool_max_bytes, *suspect, *silence,
+	    *shards_owned, *shards_claimed, *shards_leaving;
 	struct kmd_histogram *age;
 };
 
 void ingest_stats_init(struct ingest_stats *s, struct kmd_metrics *m);
+/** 1 while the shard is captured here. */
+struct kmd_gauge *ingest_stats_shard(struct kmd_metrics *m, size_t shard);
 
 #endif

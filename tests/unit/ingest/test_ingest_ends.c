@@ -98,6 +98,35 @@ static void a_record_without_group_is_told_by_its_lineage(void **state)
 	ingest_ends_fini(&e);
 }
 
+static void a_subscription_before_the_last_sign_of_life_has_no_hole(void **state)
+{
+	struct ingest_ends e = {0};
+
+	(void)state;
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TRADE, 100), 0);
+	learn_sids(&e, KMD_FEED_alive, 1, 200, "g1"); /* at 1200 */
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TRADE, 1100), 0);
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TRADE, 1300), 200);
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TICKER, 1300), 0);
+	learn_sids(&e, KMD_FEED_closed, 1, 1250, "g1");
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TRADE, 1240), 0);
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TRADE, 1300), 1250);
+	ingest_ends_fini(&e);
+}
+
+static void a_handover_speaks_for_every_channel(void **state)
+{
+	struct kmd_feed_record r = record(KMD_FEED_handover, 1, 500, "g1");
+	struct ingest_ends e = {0};
+
+	(void)state;
+	learn_subscribed(&e, 1, 100, "g1");
+	ingest_ends_learn(&e, &r, own);
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TRADE, 400), 0);
+	assert_int_equal(ingest_ends_hole(&e, INGEST_CHANNEL_TRADE, 600), 100);
+	ingest_ends_fini(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +135,8 @@ int main(void)
 	    cmocka_unit_test(the_last_alive_or_closed_is_the_end),
 	    cmocka_unit_test(another_group_only_raises_the_lineage),
 	    cmocka_unit_test(a_record_without_group_is_told_by_its_lineage),
+	    cmocka_unit_test(a_subscription_before_the_last_sign_of_life_has_no_hole),
+	    cmocka_unit_test(a_handover_speaks_for_every_channel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,8 @@ static void an_older_living_one_that_was_not_heard_since_is_waited_for(void **st
 	assert_false(ingest_peers_owe(&peers, 0, 10, at_ns, &now));
 	assert_false(ingest_peers_owe(&peers, 1, 20, at_ns, &now));
 	pass(1);
+	hear(KMD_FEED_subscribed, 10, 0); /* of one channel: the others are open */
+	assert_true(ingest_peers_owe(&peers, 0, 20, at_ns, &now));
 	hear(KMD_FEED_alive, 10, 0);
 	assert_false(ingest_peers_owe(&peers, 0, 20, at_ns, &now));
 	assert_true(ingest_peers_owe(&peers, 0, 20, now.wall.ns + 1, &now));
