@@ -22,8 +22,7 @@ static void serve_end(struct kmd_consumer *c, rd_kafka_queue_t *queue)
 	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, POLL_MS);
 
 	if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
-		group_on_rebalance(
-		    c->rk, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event), c);
+		group_on_rebalance(c->rk, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event), c);
 	rd_kafka_event_destroy(event);
 }
 
@@ -46,17 +45,19 @@ static void *destroy(void *rk)
 	return NULL;
 }
 
-void consumer_destroy(rd_kafka_t *rk)
+bool consumer_destroy(rd_kafka_t *rk)
 {
 	struct timespec until;
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, destroy, rk) != 0) {
 		destroy(rk);
-		return;
+		return true;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += DESTROY_S;
-	if (pthread_timedjoin_np(thread, NULL, &until) != 0)
-		pthread_detach(thread);
+	if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+		return true;
+	pthread_detach(thread);
+	return false;
 }

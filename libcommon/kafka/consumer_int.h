@@ -10,6 +10,7 @@
 struct consumer_handle {
 	atomic_int refs;
 	rd_kafka_t *rk;
+	atomic_bool joining; /* a JoinGroup is unanswered; set by the client's threads */
 };
 void consumer_handle_unref(struct consumer_handle *h);
 
@@ -68,13 +69,17 @@ void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t 
 /* consumer_end.c */
 /** Leaves the group; the shell is told of its last revocation. Blocks: at most 5 s, then the group has to notice. */
 void consumer_leave(struct kmd_consumer *c);
-/** Takes @rk, which has left. Blocks: at most 3 s, then it stays until the process ends. */
-void consumer_destroy(rd_kafka_t *rk);
+/** Takes @rk, which has left. Blocks: at most 3 s, then it stays until the process ends, and false is returned. */
+bool consumer_destroy(rd_kafka_t *rk);
 
 /* consumer_group.c */
 void group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 /** Asks the shell again about partitions whose start it did not know. */
 void group_serve_pending(struct kmd_consumer *c, struct kmd_mono now);
+
+/* consumer_joining.c */
+/** Keeps h->joining, from the client's beginning to its end. */
+void joining_watch(struct consumer_handle *h, rd_kafka_conf_t *conf);
 
 /* consumer_reader.c */
 void reader_open(struct kmd_consumer *c);

@@ -1,4 +1,7 @@
+#include <stdlib.h>
+
 #include "consumer_int.h"
+#include "kmd_mem.h"
 
 /* Moving, pausing and committing partitions, and where they end. */
 
@@ -60,6 +63,8 @@ int kmd_consumer_commit(struct kmd_consumer *c, const struct kmd_tp *tps, size_t
 
 	if (n == 0)
 		return 0;
+	if (atomic_load(&c->handle->joining))
+		return kmd_err_set(err, KMD_EAGAIN, "committing offsets: the group is dividing its partitions anew");
 	list = consumer_list(c, tps, n);
 	code = rd_kafka_commit(c->rk, list, !sync);
 	rd_kafka_topic_partition_list_destroy(list);
@@ -84,19 +89,45 @@ int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int
 	return 0;
 }
 
-bool kmd_consumer_ends(struct kmd_consumer *c, struct kmd_tp *tps, size_t n, int timeout_ms)
+/* As a point in time, @where means the beginning or the end. */
+static bool ask_offsets(
+    struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, int64_t where, int timeout_ms, int64_t *ret)
 {
-	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
 	rd_kafka_resp_err_t code;
 
-	for (size_t i = 0; i < n; i++)
-		tps[i].offset = RD_KAFKA_OFFSET_END; /* as a point in time it means the end */
-	list = consumer_list(c, tps, n);
-	code = rd_kafka_offsets_for_times(c->rk, list, timeout_ms);
 	for (int i = 0; i < list->cnt; i++)
-		tps[i].offset = list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR ? list->elems[i].offset : -1;
+		list->elems[i].offset = where;
+	code = rd_kafka_offsets_for_times(c->rk, list, timeout_ms);
+	for (int i = 0; i < list->cnt; i++) {
+		const bool told = code == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].err == code;
+
+		ret[i] = told && list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
+	}
 	rd_kafka_topic_partition_list_destroy(list);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void kmd_consumer_bounds(
+    struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, int timeout_ms, int64_t *ret_low, int64_t *ret_high)
+{
+	bool told = ask_offsets(c, tps, n, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, ret_low);
+
+	told = told && ask_offsets(c, tps, n, RD_KAFKA_OFFSET_END, timeout_ms, ret_high);
+	for (size_t i = 0; i < n; i++)
+		if (!told || ret_low[i] < 0)
+			ret_high[i] = -1;
+}
+
+bool kmd_consumer_ends(struct kmd_consumer *c, struct kmd_tp *tps, size_t n, int timeout_ms)
+{
+	int64_t *ends = kmd_calloc(n + 1, sizeof(*ends));
+	const bool told = ask_offsets(c, tps, n, RD_KAFKA_OFFSET_END, timeout_ms, ends);
+
+	for (size_t i = 0; i < n; i++)
+		tps[i].offset = ends[i];
+	free(ends);
+	return told;
 }
 
 int kmd_consumer_cached_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int64_t *ret_low, int64_t *ret_high)

@@ -109,12 +109,16 @@ static int open_client(struct kmd_consumer *c, enum kafka_role role, const char 
 	static_assert(offsetof(struct kmd_consumer, health) == 0, "the opaque of all callbacks");
 	kafka_health_watch(&c->health, conf);
 	rd_kafka_conf_set_stats_cb(conf, on_stats);
-	if (role == KAFKA_GROUP)
-		rd_kafka_conf_set_rebalance_cb(conf, group_on_rebalance);
-	rc = kafka_client_new(&c->rk, &c->k, role, conf, err);
-	if (rc < 0)
-		return rc;
 	c->handle = kmd_calloc(1, sizeof(*c->handle));
+	if (role == KAFKA_GROUP) {
+		rd_kafka_conf_set_rebalance_cb(conf, group_on_rebalance);
+		joining_watch(c->handle, conf);
+	}
+	rc = kafka_client_new(&c->rk, &c->k, role, conf, err);
+	if (rc < 0) {
+		free(c->handle);
+		return rc;
+	}
 	c->handle->rk = c->rk;
 	atomic_init(&c->handle->refs, 1);
 	rd_kafka_poll_set_consumer(c->rk);

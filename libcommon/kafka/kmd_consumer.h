@@ -81,14 +81,21 @@ int kmd_consumer_resume(struct kmd_consumer *c, const struct kmd_tp *tps, size_t
  */
 int kmd_consumer_seek(struct kmd_consumer *c, const struct kmd_tp *tp, struct kmd_err *err) KMD_MUST_CHECK;
 /**
- * Stores the group's offsets (.offset = next to read) in the background; failures are retried with the next commit.
- * @sync waits for the answer, about a session timeout (10 s) at most.
+ * Stores the group's offsets (.offset = next to read) in the background. @sync waits for the answer, about a session
+ * timeout (10 s) at most. KMD_EAGAIN while this member waits for the group to divide its partitions anew, which it
+ * does not within `revoked` unless they are lost or it leaves meanwhile: nothing is stored, try again later.
  */
 int kmd_consumer_commit(
     struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err) KMD_MUST_CHECK;
 /** Low and high watermark as the broker says (blocks up to @timeout_ms), or KMD_EAGAIN. */
 int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int timeout_ms, int64_t *ret_low,
     int64_t *ret_high, struct kmd_err *err) KMD_MUST_CHECK;
+/**
+ * Watermarks of many partitions with two questions, one of which cannot be told: ret_high -1. Blocks up to twice
+ * @timeout_ms.
+ */
+void kmd_consumer_bounds(
+    struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, int timeout_ms, int64_t *ret_low, int64_t *ret_high);
 /**
  * Asks where the partitions end, all at once, into .offset; those that cannot be told get -1. Blocks up to @timeout_ms.
  * False: nobody answered.

@@ -423,6 +423,23 @@ int kmd_consumer_watermarks(struct kmd_consumer *c, const struct kmd_tp *tp, int
 	return 0;
 }
 
+void kmd_consumer_bounds(
+    struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, int timeout_ms, int64_t *ret_low, int64_t *ret_high)
+{
+	for (size_t i = 0; i < n; i++)
+		ret_high[i] = -1;
+	proc_point();
+	if (!broker_is_up()) {
+		coro_sleep(sim->now_ns + timeout_ms * SIM_MS, c);
+		return;
+	}
+	coro_sleep(sim->now_ns + sim_between(SIM_MS, 10 * SIM_MS), c);
+	for (size_t i = 0; i < n; i++) {
+		ret_low[i] = 0;
+		ret_high[i] = (int64_t)broker_log(tps[i].topic, tps[i].partition)->count;
+	}
+}
+
 bool kmd_consumer_ends(struct kmd_consumer *c, struct kmd_tp *tps, size_t n, int timeout_ms)
 {
 	proc_point();

@@ -168,23 +168,31 @@ void enrich_slots_settle(struct enricher *e)
 	}
 }
 
+static void mark_committed(struct enricher *e, const struct kmd_tp *tps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		find(e, tps[i].topic, tps[i].partition)->committed = tps[i].offset;
+}
+
 void enrich_slots_commit(struct enricher *e, bool sync)
 {
 	struct kmd_tp *tps = kmd_calloc(e->slots_count + 1, sizeof(*tps));
 	struct kmd_err err = {""};
 	uint64_t suppressed;
 	size_t n = 0;
+	int rc;
 
 	for (size_t i = 0; i < e->slots_count; i++) {
-		struct enrich_slot *s = &e->slots[i];
+		const struct enrich_slot *s = &e->slots[i];
 
 		if (!s->live || !s->begun || kmd_offsets_next(&s->offsets) <= s->committed)
 			continue;
-		s->committed = kmd_offsets_next(&s->offsets);
-		tps[n++] = (struct kmd_tp){s->topic, s->partition, s->committed};
+		tps[n++] = (struct kmd_tp){s->topic, s->partition, kmd_offsets_next(&s->offsets)};
 	}
-	if (n > 0 && e->group && kmd_consumer_commit(e->group, tps, n, sync, &err) < 0 &&
-	    kmd_burst_pass(&e->burst_commit, e->mono.ns, &suppressed))
+	rc = n > 0 && e->group ? kmd_consumer_commit(e->group, tps, n, sync, &err) : 0;
+	if (rc == 0)
+		mark_committed(e, tps, n);
+	else if (sync && kmd_burst_pass(&e->burst_commit, e->mono.ns, &suppressed)) /* others are repeated */
 		kmd_log(KMD_LOG_WARN, "commit_failed", "why", "%s", err.text, "suppressed", "%llu",
 		    (unsigned long long)suppressed, NULL);
 	free(tps);

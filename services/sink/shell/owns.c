@@ -215,11 +215,12 @@ void owns_hint(struct owns *o, bool sync)
 			if (next == own->hinted || n == sizeof(tps) / sizeof(tps[0]))
 				continue;
 			tps[n++] = (struct kmd_tp){(enum kmd_topic)t, i, next};
-			own->hinted = next;
 		}
 	}
-	if (n > 0 && kmd_consumer_commit(o->consumer, tps, n, sync, NULL) < 0)
-		kmd_log(KMD_LOG_DEBUG, "hint_not_committed", NULL);
+	if (kmd_consumer_commit(o->consumer, tps, n, sync, NULL) < 0)
+		return; /* next time */
+	for (size_t i = 0; i < n; i++)
+		own_find(o, tps[i].topic, tps[i].partition)->hinted = tps[i].offset;
 }
 
 void owns_fini(struct owns *o)

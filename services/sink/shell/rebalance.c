@@ -29,23 +29,13 @@ static size_t least_busy(const struct owns *o)
 	return best;
 }
 
-/* Watermarks as of now; false: the broker does not say. */
-static bool ask_watermarks(struct owns *o, struct part *p)
+static void claim(struct owns *o, struct own *own, const struct kmd_tp *tp, int64_t low, int64_t high, bool again)
 {
-	const struct kmd_tp tp = {.topic = p->topic, .partition = p->partition};
+	struct part *p = part_new(&o->hub->kafka, tp->topic, tp->partition);
 
-	return kmd_consumer_watermarks(o->consumer, &tp, WATERMARKS_MS, &p->low, &p->high, NULL) == 0;
-}
-
-void own_claim(struct owns *o, struct own *own, enum kmd_topic t, int32_t partition, bool again)
-{
-	struct part *p = part_new(&o->hub->kafka, t, partition);
-
-	if (!ask_watermarks(o, p)) {
-		part_unref(p);
-		return;
-	}
-	keeper_topic_id(o->keeper, t, p->topic_id);
+	p->low = low;
+	p->high = high;
+	keeper_topic_id(o->keeper, tp->topic, p->topic_id);
 	p->again = again;
 	own->part = p;
 	own->writer = least_busy(o);
@@ -56,11 +46,40 @@ void own_claim(struct owns *o, struct own *own, enum kmd_topic t, int32_t partit
 	push_one(o, own, QUEUE_CLAIM);
 }
 
+void own_claim(struct owns *o, struct own *own, enum kmd_topic t, int32_t partition, bool again)
+{
+	const struct kmd_tp tp = {.topic = t, .partition = partition};
+	int64_t low, high;
+
+	if (kmd_consumer_watermarks(o->consumer, &tp, WATERMARKS_MS, &low, &high, NULL) == 0)
+		claim(o, own, &tp, low, high, again);
+}
+
+/* What the group has just given, all with one question: a round trip for each would be most of the takeover. */
+static void claim_new(struct owns *o, const struct kmd_tp *tps, size_t n)
+{
+	struct kmd_tp *new = kmd_calloc(n + 1, sizeof(*new));
+	int64_t *bounds = kmd_calloc(2 * n + 1, sizeof(*bounds)), *low = bounds, *high = bounds + n;
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!own_get(o, tps[i].topic, tps[i].partition)->part)
+			new[count++] = tps[i];
+	if (count > 0)
+		kmd_consumer_bounds(o->consumer, new, count, WATERMARKS_MS, low, high);
+	for (size_t i = 0; i < count; i++)
+		if (high[i] >= 0)
+			claim(o, own_find(o, new[i].topic, new[i].partition), &new[i], low[i], high[i], false);
+	free(bounds);
+	free(new);
+}
+
 static void recheck(struct owns *o, struct own *own)
 {
 	struct part *p = own->part;
+	const struct kmd_tp tp = {.topic = p->topic, .partition = p->partition};
 
-	if (!ask_watermarks(o, p))
+	if (kmd_consumer_watermarks(o->consumer, &tp, WATERMARKS_MS, &p->low, &p->high, NULL) < 0)
 		return;
 	p->sure = true;
 	part_set_state(p, PART_CLAIMING);
@@ -106,11 +125,12 @@ static int on_assigned(void *ctx, struct kmd_tp *tps, size_t n)
 	const struct kmd_mono began = kmd_mono_now();
 	size_t known = 0;
 
+	claim_new(o, tps, n);
 	for (size_t i = 0; i < n; i++) {
 		struct own *own = own_get(o, tps[i].topic, tps[i].partition);
 
 		own->asked = began;
-		if (kmd_mono_now().ns - began.ns > ASK_BUDGET_NS)
+		if (!own->part || kmd_mono_now().ns - began.ns > ASK_BUDGET_NS)
 			continue;
 		if (!own_has_start(o, own, tps[i].topic, tps[i].partition))
 			continue;
@@ -149,6 +169,21 @@ static void wait_retired(struct owns *o, struct part *const *parts, size_t n)
 	hub_ring(o->hub);
 }
 
+/* One commit for all of them: the group goes on when each is answered. */
+static void hint_revoked(struct owns *o, struct part *const *parts, size_t n)
+{
+	struct kmd_tp *tps = kmd_calloc(n + 1, sizeof(*tps));
+	size_t stored = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (part_state(parts[i]) == PART_CLAIMED)
+			tps[stored++] =
+			    (struct kmd_tp){parts[i]->topic, parts[i]->partition, atomic_load(&parts[i]->stored_next)};
+	if (kmd_consumer_commit(o->consumer, tps, stored, false, NULL) < 0)
+		kmd_log(KMD_LOG_DEBUG, "hint_not_committed", NULL);
+	free(tps);
+}
+
 static void on_revoked(void *ctx, const struct kmd_tp *tps, size_t n, bool lost)
 {
 	struct owns *o = ctx;
@@ -169,14 +204,10 @@ static void on_revoked(void *ctx, const struct kmd_tp *tps, size_t n, bool lost)
 		own->assigned = false;
 	}
 	wait_retired(o, parts, waiting);
-	for (size_t i = 0; i < waiting; i++) {
-		const struct kmd_tp tp = {parts[i]->topic, parts[i]->partition, atomic_load(&parts[i]->stored_next)};
-
-		if (!lost && part_state(parts[i]) == PART_CLAIMED &&
-		    kmd_consumer_commit(o->consumer, &tp, 1, false, NULL) < 0)
-			lost = true; /* only a hint */
+	if (!lost)
+		hint_revoked(o, parts, waiting);
+	for (size_t i = 0; i < waiting; i++)
 		part_unref(parts[i]);
-	}
 	free(parts);
 	kmd_log(KMD_LOG_INFO, "partitions_revoked", "count", "%zu", n, "lost", "%s", lost ? "yes" : "no", NULL);
 }

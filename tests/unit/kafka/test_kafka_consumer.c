@@ -333,6 +333,30 @@ static void seeking_moves_one_partition(void **state)
 	mock_stop(&m);
 }
 
+static void bounds_of_many_partitions_are_told_at_once(void **state)
+{
+	struct kmd_tp tps[PARTITIONS + 1];
+	int64_t low[PARTITIONS + 1], high[PARTITIONS + 1];
+	struct shell s;
+	struct mock m;
+
+	(void)state;
+	mock_with_trades(&m, 400);
+	shell_join(&s, &m, "g");
+	UNTIL(s.got == 400, shell_poll(&s, 100));
+	for (int i = 0; i <= PARTITIONS; i++)
+		tps[i] = (struct kmd_tp){.topic = KMD_TOPIC_TRADES, .partition = i};
+	kmd_consumer_bounds(s.c, tps, PARTITIONS, 10000, low, high);
+	for (int i = 0; i < PARTITIONS; i++) {
+		assert_int_equal(low[i], 0);
+		assert_int_equal(high[i], s.next[i]);
+	}
+	kmd_consumer_bounds(s.c, &tps[PARTITIONS], 1, 500, low, high); /* there is no such partition */
+	assert_int_equal(high[0], -1);
+	kmd_consumer_close(s.c);
+	mock_stop(&m);
+}
+
 static void an_offset_that_is_not_there_is_the_shells_to_judge(void **state)
 {
 	struct kmd_tp tp;
@@ -532,6 +556,7 @@ int main(void)
 	    cmocka_unit_test(two_members_share_and_neither_loses_nor_doubles),
 	    cmocka_unit_test(pausing_loses_and_doubles_nothing),
 	    cmocka_unit_test(seeking_moves_one_partition),
+	    cmocka_unit_test(bounds_of_many_partitions_are_told_at_once),
 	    cmocka_unit_test(an_offset_that_is_not_there_is_the_shells_to_judge),
 	    cmocka_unit_test(records_tell_all_and_outlive_the_consumer),
 	    cmocka_unit_test(a_reader_knows_when_it_has_caught_up),
