@@ -231,6 +231,14 @@ def test_sinks_scale_within_partitions_and_connections() -> None:
             assert not RENDERED or trigger["metadata"]["bootstrapServers"] == maps["kmd"]["KAFKA_BOOTSTRAP_SERVERS"]
 
 
+def test_kafka_of_dev_calls_itself_what_its_clients_call_it() -> None:
+    (pod,) = [pod for name, pod in pods() if name == "kafka"]
+    told = {e["name"]: e["value"] for e in pod["containers"][0]["env"]}["KAFKA_ADVERTISED_LISTENERS"]
+    assert told == "PLAINTEXT://" + overlay("dev")["kmd"]["KAFKA_BOOTSTRAP_SERVERS"]
+    (scaled,) = load(K8S / "components/keda/scaledobject.yaml")
+    assert told.endswith(scaled["spec"]["triggers"][0]["metadata"]["bootstrapServers"])
+
+
 def test_the_operators_rules_are_those_of_monitoring() -> None:
     folder = K8S / "components" / "prometheus-operator"
     spec = importlib.util.spec_from_file_location("make_rules", folder / "make_rules.py")
