@@ -47,6 +47,15 @@ def test_lists_are_paged_and_published_once(bench: Bench) -> None:
     assert len(bench.records("events")) == 4 and len(bench.records("series")) == 1
 
 
+def test_what_a_list_shows_is_published_once_the_broker_takes_it(bench: Bench) -> None:
+    consume.create_topic(bench.kafka.bootstrap, bench.topic("markets"), 1, {"cleanup.policy": "compact", "max.message.bytes": "100"})
+    bench.exchange.add(M, E, S)
+    bench.start(KMD_ENRICHER_LIST_EVERY="1s")
+    bench.service.wait_metric("kmd_enricher_refused_total", 2, topic="markets")
+    consume.alter_topic(bench.kafka.bootstrap, bench.topic("markets"), {"max.message.bytes": "1000000"})
+    bench.wait("markets", M)
+
+
 def test_what_lists_show_twice_is_published_once(bench: Bench) -> None:
     for i in range(50):
         bench.exchange.add(f"{E}-T{i}", E, S)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from support.paths import PATIENCE
 from support.process import Failure
@@ -113,6 +113,13 @@ def create_topic(bootstrap: str, topic: str, partitions: int = 4, config: Mappin
     admin = AdminClient({"bootstrap.servers": bootstrap, **_QUIET})
     made = admin.create_topics([NewTopic(topic, partitions, 1, config=dict(config or {}))])
     made[topic].result(30 * PATIENCE)
+
+
+def alter_topic(bootstrap: str, topic: str, config: Mapping[str, str]) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap, **_QUIET})
+    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    admin.incremental_alter_configs([resource])[resource].result(30 * PATIENCE)
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:

@@ -8,8 +8,6 @@
 #include "kmd_time.h"
 #include "settle.h"
 
-#define PRUNE_MAX 65536 /* forgotten in one pass */
-
 static void free_values(struct kmd_map *m, bool parents)
 {
 	struct kmd_str key;
@@ -123,17 +121,31 @@ static void forget_market(struct enrich_published *p, struct kmd_str ticker)
 		m->hash = m->sent = 0, m->fetched_ns = 0, m->finalized_ns = 0, m->has_series = false;
 }
 
+uint64_t enrich_market_mark(uint64_t hash, bool has_series)
+{
+	return has_series ? hash : ~hash;
+}
+
+/* Another's record came between: what was sent before it is worth a record again. An echo of ours changes nothing. */
+static void forget_sent(uint64_t *sent, uint64_t before, uint64_t now)
+{
+	if (now != before && now != *sent)
+		*sent = 0;
+}
+
 static void apply_market(struct enrich_published *p, struct kmd_str ticker, struct kmd_json_val record)
 {
 	struct kmd_json_val body = kmd_json_get(record, "body");
 	int64_t fetched_ns = time_member(p, record, "fetched_at");
 	struct enrich_market *m = make_market(p, ticker);
+	uint64_t before = enrich_market_mark(m->hash, m->has_series);
 
 	if (fetched_ns < m->fetched_ns)
 		return;
 	m->fetched_ns = fetched_ns;
 	m->hash = enrich_content_hash(body, &p->arena);
 	m->has_series = kmd_json_text(kmd_json_get(record, "series_ticker"), &p->arena).n > 0;
+	forget_sent(&m->sent, before, enrich_market_mark(m->hash, m->has_series));
 	m->finalized_ns = 0;
 	if (kmd_str_eqz(kmd_json_text(kmd_json_get(body, "status"), &p->arena), "finalized")) {
 		m->finalized_ns = time_member(p, body, "settlement_ts");
@@ -147,11 +159,13 @@ static void apply_parent(
 {
 	int64_t fetched_ns = time_member(p, record, "fetched_at");
 	struct enrich_parent *e = make_parent(p, topic, ticker);
+	uint64_t before = e->hash;
 
 	if (fetched_ns < e->fetched_ns)
 		return;
 	e->fetched_ns = fetched_ns;
 	e->hash = enrich_content_hash(kmd_json_get(record, "body"), &p->arena);
+	forget_sent(&e->sent, before, e->hash);
 	if (topic == KMD_TOPIC_EVENTS)
 		enrich_published_learn_series(
 		    p, ticker, kmd_json_text(kmd_json_get(record, "series_ticker"), &p->arena));
@@ -269,6 +283,25 @@ void enrich_published_note_sent(struct enrich_published *p, enum kmd_topic topic
 		make_parent(p, topic, ticker)->sent = mark;
 }
 
+void enrich_published_refused(struct enrich_published *p, enum kmd_topic topic, struct kmd_str value)
+{
+	struct kmd_json_val record;
+	struct kmd_str ticker;
+	uint64_t *sent, mark;
+
+	if (topic == KMD_TOPIC_SETTLEMENTS || kmd_json_parse(&p->doc, value) != 0)
+		return;
+	kmd_arena_reset(&p->arena);
+	record = kmd_json_root(&p->doc);
+	ticker = kmd_json_text(kmd_json_get(record, "ticker"), &p->arena);
+	mark = enrich_content_hash(kmd_json_get(record, "body"), &p->arena);
+	if (topic == KMD_TOPIC_MARKETS)
+		mark = enrich_market_mark(mark, kmd_json_text(kmd_json_get(record, "series_ticker"), &p->arena).n > 0);
+	sent = sent_of(p, topic, ticker);
+	if (sent && *sent == mark)
+		*sent = 0;
+}
+
 bool enrich_published_was_sent(
     const struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark)
 {
@@ -328,132 +361,4 @@ bool enrich_published_has_settlement(
 	if (c->what & ENRICH_WANT_SETTLED)
 		return m->known_settled_ns > c->recv_ns;
 	return m->known_determined_ns > c->recv_ns && m->recorded_ns >= c->determined_ns;
-}
-
-size_t enrich_published_expired(
-    const struct enrich_published *p, int64_t now_ns, struct kmd_arena *arena, struct kmd_str *ret, size_t max)
-{
-	struct kmd_str key;
-	void *value;
-	size_t n = 0;
-
-	for (size_t it = 0; n < max && kmd_map_next(&p->markets, &it, &key, &value);) {
-		const struct enrich_market *m = value;
-
-		if (m->hash && m->finalized_ns && m->finalized_ns + ENRICH_TOMBSTONE_AFTER_NS < now_ns)
-			ret[n++] = kmd_arena_dup(arena, key);
-	}
-	return n;
-}
-
-static bool is_unseen(const struct enrich_market *m, enum enrich_sweep sweep, int64_t walk_ns)
-{
-	int64_t seen_ns = m->seen_ns > m->fetched_ns ? m->seen_ns : m->fetched_ns;
-
-	if (!m->hash || m->finalized_ns || seen_ns >= walk_ns || sweep == ENRICH_SWEEP_NONE)
-		return false;
-	return seen_ns < walk_ns - ENRICH_LOST_NS || sweep == ENRICH_SWEEP_ALL ||
-	       (sweep == ENRICH_SWEEP_UNDECIDED && !m->outcome);
-}
-
-size_t enrich_published_unseen(const struct enrich_published *p, enum enrich_sweep sweep, int64_t walk_ns,
-    struct kmd_arena *arena, struct kmd_str *ret, size_t max)
-{
-	struct kmd_str key;
-	void *value;
-	size_t n = 0;
-
-	for (size_t it = 0; n < max && kmd_map_next(&p->markets, &it, &key, &value);)
-		if (is_unseen(value, sweep, walk_ns))
-			ret[n++] = kmd_arena_dup(arena, key);
-	return n;
-}
-
-void enrich_published_list_series(struct enrich_published *p, struct kmd_str series, int64_t now_ns)
-{
-	struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_SERIES, series);
-
-	if (e)
-		e->listed_ns = now_ns;
-}
-
-static bool is_due_again(const struct enrich_parent *e, int64_t now_ns)
-{
-	return e->hash && e->fetched_ns < now_ns - ENRICH_SERIES_AGAIN_NS;
-}
-
-bool enrich_published_series_is_old(const struct enrich_published *p, struct kmd_str series, int64_t now_ns)
-{
-	const struct enrich_parent *e = enrich_published_parent(p, KMD_TOPIC_SERIES, series);
-
-	return e && is_due_again(e, now_ns);
-}
-
-size_t enrich_published_old_series(const struct enrich_published *p, int64_t walk_ns, int64_t now_ns,
-    struct kmd_arena *arena, struct kmd_str *ret, size_t max)
-{
-	struct kmd_str key;
-	void *value;
-	size_t n = 0;
-
-	for (size_t it = 0; n < max && kmd_map_next(&p->series, &it, &key, &value);) {
-		const struct enrich_parent *e = value;
-
-		if (e->listed_ns >= walk_ns && is_due_again(e, now_ns))
-			ret[n++] = kmd_arena_dup(arena, key);
-	}
-	return n;
-}
-
-static bool is_old_market(const struct enrich_published *p, const void *value)
-{
-	const struct enrich_market *m = value;
-
-	return m->hash == 0 && m->settled_ns != 0 && m->settled_ns < p->forget_ns;
-}
-
-static bool is_old_parent(const struct enrich_published *p, const void *value)
-{
-	const struct enrich_parent *e = value;
-	int64_t forget_ns = p->forget_ns + ENRICH_FORGET_AFTER_NS - ENRICH_FORGET_PARENT_AFTER_NS;
-
-	return e->fetched_ns < forget_ns && e->seen_ns < forget_ns;
-}
-
-static size_t find_old(struct enrich_published *p, const struct kmd_map *map,
-    bool (*is_old)(const struct enrich_published *, const void *), struct kmd_str *ret)
-{
-	struct kmd_str key;
-	void *value;
-	size_t n = 0;
-
-	kmd_arena_reset(&p->arena);
-	for (size_t it = 0; n < PRUNE_MAX && kmd_map_next(map, &it, &key, &value);)
-		if (is_old(p, value))
-			ret[n++] = kmd_arena_dup(&p->arena, key);
-	return n;
-}
-
-static void prune_parents(struct enrich_published *p, struct kmd_map *map, struct kmd_str *scratch)
-{
-	size_t n = find_old(p, map, is_old_parent, scratch);
-
-	for (size_t i = 0; i < n; i++) {
-		struct enrich_parent *e = kmd_map_del(map, scratch[i]);
-
-		free(e->series_ticker);
-		free(e);
-	}
-}
-
-void enrich_published_prune(struct enrich_published *p)
-{
-	struct kmd_str *scratch = kmd_calloc(PRUNE_MAX, sizeof(*scratch));
-	size_t n = find_old(p, &p->markets, is_old_market, scratch);
-
-	for (size_t i = 0; i < n; i++)
-		free(kmd_map_del(&p->markets, scratch[i]));
-	prune_parents(p, &p->events, scratch);
-	prune_parents(p, &p->series, scratch);
-	free(scratch);
 }

@@ -31,7 +31,7 @@
 
 struct enrich_market {
 	uint64_t hash;         /* content of the record in `markets`; 0: none */
-	uint64_t sent;         /* mark of the last record sent in this life, acknowledged or not; 0: none */
+	uint64_t sent;         /* mark of the last record sent, acknowledged or not; 0: none, or no longer */
 	int64_t fetched_ns;    /* when that content was last seen at the exchange */
 	int64_t seen_ns;       /* when any content was: its record may still be on its way */
 	int64_t finalized_ns;  /* 0: not finalized */
@@ -47,7 +47,7 @@ struct enrich_market {
 
 struct enrich_parent {
 	uint64_t hash;       /* content of the record in its topic; 0: none */
-	uint64_t sent;       /* mark of the last record sent in this life, acknowledged or not; 0: none */
+	uint64_t sent;       /* mark of the last record sent, acknowledged or not; 0: none, or no longer */
 	int64_t fetched_ns;  /* when that content was last seen at the exchange */
 	int64_t seen_ns;     /* when any content was: its record may still be on its way */
 	int64_t listed_ns;   /* of a series: when a list last showed an event of it */
@@ -89,6 +89,10 @@ bool enrich_published_parent_changed(
  * another, never 0. For that alone; what waits for a record waits for its acknowledgement.
  */
 void enrich_published_note_sent(struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark);
+/** The record of MARKETS, EVENTS or SERIES was refused for good: its content may be sent again. */
+void enrich_published_refused(struct enrich_published *p, enum kmd_topic topic, struct kmd_str value);
+/** Mark of a market record: it changes where a series is named that was not. */
+uint64_t enrich_market_mark(uint64_t hash, bool has_series);
 bool enrich_published_was_sent(
     const struct enrich_published *p, enum kmd_topic topic, struct kmd_str ticker, uint64_t mark);
 /** Does a settled market of a list tell something else than its last settlement record? */

@@ -180,9 +180,10 @@ struct enrich_batch *enrich_batch_open(struct enricher *e);
  * fails the batch. */
 bool enrich_send(struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key,
     struct kmd_str value, const struct kmd_header *headers, size_t headers_count, int64_t wall_ns);
-/** A record of our own, in e->out: headers type and content-type. */
-bool enrich_send_own(
-    struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key, int64_t wall_ns);
+/** A record of our own, in e->out: headers type and content-type. @mark of its content is noted (0: none is) when the
+ * producer took it. */
+bool enrich_send_own(struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key,
+    uint64_t mark, int64_t wall_ns);
 void enrich_batch_close(struct enricher *e, struct enrich_batch *b);
 /** Closes without doing anything about its causes, which the caller took back or lets go. */
 void enrich_batch_abandon(struct enricher *e, struct enrich_batch *b);

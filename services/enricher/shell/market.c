@@ -31,16 +31,13 @@ bool enrich_send_market(struct enricher *e, struct enrich_batch *b, struct kmd_j
 	uint64_t hash = enrich_content_hash(body, &e->arena), mark;
 
 	r.series_ticker = enrich_published_series_of(&e->published, r.event_ticker);
-	mark = r.series_ticker.n > 0 ? hash : ~hash;
+	mark = enrich_market_mark(hash, r.series_ticker.n > 0);
 	if (!enrich_published_market_changed(&e->published, r.ticker, hash, r.series_ticker.n > 0, received_ns) ||
 	    enrich_was_listed(e, b, KMD_TOPIC_MARKETS, r.ticker, mark))
 		return true;
 	kmd_buf_reset(&e->out);
 	enrich_record_encode(KMD_TOPIC_MARKETS, &r, &e->out);
-	if (!enrich_send_own(e, b, KMD_TOPIC_MARKETS, r.ticker, received_ns))
-		return false;
-	enrich_published_note_sent(&e->published, KMD_TOPIC_MARKETS, r.ticker, mark);
-	return true;
+	return enrich_send_own(e, b, KMD_TOPIC_MARKETS, r.ticker, mark, received_ns);
 }
 
 static struct kmd_str time_text(struct enricher *e, int64_t ns)
@@ -70,7 +67,7 @@ bool enrich_send_settlement(
 	d->trigger = kmd_str_z(trigger);
 	kmd_buf_reset(&e->out);
 	kmd_settlement_encode(d, &e->out);
-	sent = enrich_send_own(e, b, KMD_TOPIC_SETTLEMENTS, d->market_ticker, received_ns);
+	sent = enrich_send_own(e, b, KMD_TOPIC_SETTLEMENTS, d->market_ticker, 0, received_ns);
 	kmd_buf_fini(&known);
 	return sent;
 }

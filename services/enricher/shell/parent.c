@@ -121,10 +121,7 @@ bool enrich_send_parent(
 		return true;
 	kmd_buf_reset(&e->out);
 	enrich_record_encode(topic, &r, &e->out);
-	if (!enrich_send_own(e, b, topic, r.ticker, received_ns))
-		return false;
-	enrich_published_note_sent(&e->published, topic, r.ticker, hash);
-	return true;
+	return enrich_send_own(e, b, topic, r.ticker, hash, received_ns);
 }
 
 /* Covered frames are satisfied by the record; those of an event want its series too. */

@@ -57,7 +57,8 @@ static void refuse(struct enricher *e, enum kmd_topic topic, const char *reason,
 		    "bytes", "%zu", value.n, "suppressed", "%llu", (unsigned long long)suppressed, NULL);
 }
 
-bool enrich_send(struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key,
+/* 0, KMD_ETOOBIG (the batch has failed), else: not now. */
+static int queue(struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key,
     struct kmd_str value, const struct kmd_header *headers, size_t headers_count, int64_t wall_ns)
 {
 	int rc = kmd_producer_send(
@@ -66,24 +67,39 @@ bool enrich_send(struct enricher *e, struct enrich_batch *b, enum kmd_topic topi
 	if (rc == KMD_ETOOBIG) {
 		refuse(e, topic, kmd_rc_text(rc), value);
 		b->failed = true;
-		return true;
 	}
 	if (rc < 0)
-		return false;
+		return rc;
 	b->outstanding++;
 	e->unreported[topic]++;
-	return true;
+	return 0;
 }
 
-bool enrich_send_own(
-    struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key, int64_t wall_ns)
+bool enrich_send(struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key,
+    struct kmd_str value, const struct kmd_header *headers, size_t headers_count, int64_t wall_ns)
+{
+	int rc = queue(e, b, topic, key, value, headers, headers_count, wall_ns);
+
+	return rc == 0 || rc == KMD_ETOOBIG;
+}
+
+bool enrich_send_own(struct enricher *e, struct enrich_batch *b, enum kmd_topic topic, struct kmd_str key,
+    uint64_t mark, int64_t wall_ns)
 {
 	const struct kmd_header headers[] = {
 	    {"type", kmd_str_z(kmd_topic_name(topic))},
 	    {"content-type", KMD_STR("application/json")},
 	};
+	int rc = queue(e, b, topic, key, kmd_buf_str(&e->out), headers, 2, wall_ns);
 
-	return enrich_send(e, b, topic, key, kmd_buf_str(&e->out), headers, 2, wall_ns);
+	if (rc == 0 && mark)
+		enrich_published_note_sent(&e->published, topic, key, mark);
+	return rc == 0 || rc == KMD_ETOOBIG;
+}
+
+static bool is_own(enum kmd_topic topic)
+{
+	return topic >= KMD_TOPIC_SETTLEMENTS && topic <= KMD_TOPIC_SERIES;
 }
 
 void enrich_on_delivery(void *ctx, const struct kmd_delivery *d)
@@ -96,9 +112,11 @@ void enrich_on_delivery(void *ctx, const struct kmd_delivery *d)
 	if (d->rc != 0) {
 		refuse(e, d->topic, d->reason ? d->reason : kmd_rc_text(d->rc), d->value);
 		b->failed = true;
+		if (d->value.p && is_own(d->topic))
+			enrich_published_refused(&e->published, d->topic, d->value);
 	} else {
 		kmd_counter_add(e->stats.records[d->topic], 1);
-		if (d->value.p && d->topic >= KMD_TOPIC_SETTLEMENTS && d->topic <= KMD_TOPIC_SERIES)
+		if (d->value.p && is_own(d->topic))
 			enrich_published_apply(&e->published, d->topic, KMD_STR_NONE, d->value);
 	}
 	finish(e, b);

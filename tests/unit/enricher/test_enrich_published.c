@@ -249,6 +249,72 @@ static void what_was_sent_is_known_before_it_is_acknowledged(void **state)
 	enrich_published_fini(&p);
 }
 
+/* The exchange returns to a content that we sent, after another member published what came between. */
+static void what_was_sent_before_another_s_record_may_be_sent_again(void **state)
+{
+	struct enrich_published p = {0};
+	const struct enrich_market *m;
+	const struct enrich_parent *e;
+	uint64_t sent;
+
+	(void)state;
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("active", "2026-11-22T10:00:00Z", ""));
+	m = enrich_published_market(&p, KMD_STR("M"));
+	sent = enrich_market_mark(m->hash, true);
+	enrich_published_note_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), sent);
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("active", "2026-11-22T10:00:00Z", "")); /* its echo */
+	assert_true(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), sent));
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("closed", "2026-11-22T11:00:00Z", ""));
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), sent));
+
+	apply(&p, KMD_TOPIC_EVENTS, "{\"ticker\":\"E\",\"fetched_at\":\"2026-11-22T10:00:00Z\",\"body\":{\"a\":1}}");
+	e = enrich_published_parent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"));
+	sent = e->hash;
+	enrich_published_note_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), sent);
+	apply(&p, KMD_TOPIC_EVENTS, "{\"ticker\":\"E\",\"fetched_at\":\"2026-11-22T11:00:00Z\",\"body\":{\"a\":2}}");
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), sent));
+	enrich_published_fini(&p);
+}
+
+static void an_echo_does_not_repeat_what_is_on_its_way(void **state)
+{
+	struct enrich_published p = {0};
+
+	(void)state;
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("active", "2026-11-22T10:00:00Z", ""));
+	enrich_published_note_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7);
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("active", "2026-11-22T10:00:00Z", ""));
+	assert_true(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7));
+	enrich_published_fini(&p);
+}
+
+static void what_was_refused_may_be_sent_again(void **state)
+{
+	static const char event[] = "{\"ticker\":\"E\",\"body\":{\"a\":1}}";
+	struct enrich_published known = {0}, p = {0};
+	uint64_t mark;
+
+	(void)state;
+	apply(&known, KMD_TOPIC_MARKETS, MARKET("active", "2026-11-22T10:00:00Z", ""));
+	mark = enrich_published_market(&known, KMD_STR("M"))->hash;
+	enrich_published_note_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), mark);
+	enrich_published_refused(
+	    &p, KMD_TOPIC_MARKETS, kmd_str_z(MARKET("closed", "2026-11-22T10:00:00Z", ""))); /* an earlier one */
+	assert_true(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), mark));
+	enrich_published_refused(&p, KMD_TOPIC_MARKETS, kmd_str_z(MARKET("active", "2026-11-22T10:00:00Z", "")));
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), mark));
+
+	apply(&known, KMD_TOPIC_EVENTS, event);
+	mark = enrich_published_parent(&known, KMD_TOPIC_EVENTS, KMD_STR("E"))->hash;
+	enrich_published_note_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), mark);
+	enrich_published_refused(&p, KMD_TOPIC_EVENTS, kmd_str_z(event));
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), mark));
+	enrich_published_refused(&p, KMD_TOPIC_SETTLEMENTS, kmd_str_z("{}"));
+	enrich_published_refused(&p, KMD_TOPIC_MARKETS, kmd_str_z("{\"ticker\":\"unknown\"}"));
+	enrich_published_fini(&known);
+	enrich_published_fini(&p);
+}
+
 static void a_series_in_use_is_due_again_after_a_day(void **state)
 {
 	const int64_t fetched = at("2026-11-22T10:00:00Z"), day = ENRICH_SERIES_AGAIN_NS;
@@ -285,6 +351,9 @@ int main(void)
 	    cmocka_unit_test(events_long_not_seen_are_forgotten),
 	    cmocka_unit_test(what_cannot_be_read_is_skipped),
 	    cmocka_unit_test(what_was_sent_is_known_before_it_is_acknowledged),
+	    cmocka_unit_test(what_was_sent_before_another_s_record_may_be_sent_again),
+	    cmocka_unit_test(an_echo_does_not_repeat_what_is_on_its_way),
+	    cmocka_unit_test(what_was_refused_may_be_sent_again),
 	    cmocka_unit_test(a_series_in_use_is_due_again_after_a_day),
 	};
 
