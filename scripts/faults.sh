@@ -3,7 +3,7 @@
 # Two lanes, one a core: what mostly waits beside what computes. Logs and figures are kept in build/faults. Ends with 1 if a line is not ok.
 . "$(dirname "$0")/lib.sh"
 out=$PWD/build/faults
-waiting=(broker_away frozen_feed postgres_away zombie_sink poison gaps proxied)
+waiting=(broker_away frozen_feed postgres_away zombie_sink poison takeover gaps proxied)
 computing=(fuzz histories mutants sink_kills enricher_kills valgrind_run)
 
 # lane NAME...: one after the other; a program that ends badly without its line gets one
