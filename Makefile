@@ -73,4 +73,5 @@ lint:
 clean:
 	@scripts/clean.sh
 distclean:
+	@! mountpoint -q build/image/storage/overlay || umount -R build/image/storage/overlay
 	@rm -rf build
