@@ -280,7 +280,7 @@ static PGresult *next_result(struct kmd_pg *pg)
 	return pg->silent ? NULL : PQgetResult(pg->conn);
 }
 
-/* All results of what was sent; the first failure counts, without one the last result. */
+/* All results of what was sent; the first failure counts, without one the last result. NULL: they did not all come. */
 static PGresult *finish(struct kmd_pg *pg)
 {
 	PGresult *kept = NULL, *next;
@@ -297,7 +297,10 @@ static PGresult *finish(struct kmd_pg *pg)
 		if (copies)
 			break; /* begun; or the end of one could not be sent: the connection is lost */
 	}
-	return kept;
+	if (!pg->silent)
+		return kept;
+	PQclear(kept);
+	return NULL;
 }
 
 /* @sent: as PQsend... returned. */
