@@ -75,7 +75,8 @@ const struct kmd_conf_key kmd_conf_family[] = {
     {"KMD_SINK_GROUP", KMD_CONF_STR, SINK, "kmd-sink", 0, 0,
 	"consumer group; a database belongs to one cluster, prefix and group", NULL},
     {"KMD_SINK_WRITERS", KMD_CONF_INT, SINK, "2", 1, 64, "Postgres connections written in parallel", NULL},
-    {"KMD_SINK_DATABASE_TIMEOUT", KMD_CONF_DUR, SINK, "1m", SEC, HOUR,
+    /* its least is more than a claim waits for a lock: claim.c */
+    {"KMD_SINK_DATABASE_TIMEOUT", KMD_CONF_DUR, SINK, "1m", 5 * SEC, HOUR,
 	"a connection that is silent for so long while it owes an answer is given up", NULL},
     {"KMD_SINK_BATCH_ROWS", KMD_CONF_INT, SINK, "10000", 1, 1000000, "a batch is written at so many rows", NULL},
     {"KMD_SINK_BATCH_BYTES", KMD_CONF_SIZE, SINK, "8MiB", 1024, GIB, "or at so many bytes", NULL},

@@ -63,4 +63,4 @@ def test_kafka_and_sink(service: StartService, proxied_kafka: ProxiedKafka, data
 
 
 def test_postgres_and_sink(service: StartService, shared_kafka: SharedKafka, toxiproxy: Toxiproxy, database: Database) -> None:
-    every_toxic(proxied.PostgresSink(service, shared_kafka, toxiproxy, database, KMD_SINK_DATABASE_TIMEOUT="3s"))
+    every_toxic(proxied.PostgresSink(service, shared_kafka, toxiproxy, database, KMD_SINK_DATABASE_TIMEOUT="5s"))

@@ -139,6 +139,7 @@ def test_unknown_variable(name: str, setting: str, key: Path) -> None:
             (("sink",), "KMD_SINK_WRITERS", ("0", "x")),
             (("sink",), "KMD_SINK_BATCH_BYTES", ("8MB?", "-8MiB")),
             (("sink",), "KMD_SINK_BATCH_AGE", ("250",)),
+            (("sink",), "KMD_SINK_DATABASE_TIMEOUT", ("60", "4s")),
         ]
         for name in names
         for value in values
