@@ -7,7 +7,9 @@
 #include "kmd_jsonw.h"
 #include "kmd_mem.h"
 
-#define TELL_EVERY_NS (5 * KMD_NS_PER_S)
+/* What is wrong may be told anew so long after it was told first, and so long after each further time. */
+#define TELL_FIRST_NS (5 * KMD_NS_PER_S)
+#define TELL_EVERY_NS (60 * KMD_NS_PER_S)
 
 void ready_init(struct ready *r)
 {
@@ -68,9 +70,11 @@ static bool same_trouble(const char *a, const char *b)
 static bool worth_telling(struct condition *c, bool changed, struct kmd_mono now)
 {
 	const char *why = c->why ? c->why : "";
+	const int64_t wait_ns = c->retold ? TELL_EVERY_NS : TELL_FIRST_NS;
 
-	if (!changed && (c->ok || now.ns - c->told_ns < TELL_EVERY_NS || same_trouble(why, c->told ? c->told : "")))
+	if (!changed && (c->ok || now.ns - c->told_ns < wait_ns || same_trouble(why, c->told ? c->told : "")))
 		return false;
+	c->retold = !changed;
 	free(c->told);
 	c->told = kmd_strndup(why, strlen(why));
 	c->told_ns = now.ns;

@@ -16,6 +16,7 @@
 struct condition {
 	char *name, *why; /* owned; why NULL: nothing to say */
 	bool ok;
+	bool retold;     /* another why was told since ok changed */
 	char *told;      /* the why that was worth a log line last, owned, NULL: none */
 	int64_t told_ns; /* monotonic */
 };
@@ -32,7 +33,7 @@ void ready_init(struct ready *r);
 void ready_fini(struct ready *r);
 /**
  * True when that is worth a log line: the condition is new, its ok changed, or what is wrong with it did, numbers aside
- * and at most every few seconds.
+ * and after 5 s the first time, then once a minute: two troubles may take turns for ever.
  */
 bool ready_set(struct ready *r, const char *name, bool ok, const char *why, struct kmd_mono now);
 void ready_phase(struct ready *r, const char *phase);
