@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "astray.h"
 #include "enricher_int.h"
 #include "kmd_mem.h"
 
@@ -105,26 +106,33 @@ static void on_revoked(void *ctx, const struct kmd_tp *tps, size_t n, bool lost)
 }
 
 /*
- * Retention took what stood there, or the topic was made anew. Either way all there is is read. What was asked for by
- * frames of a topic that is gone is still worked for, but moves no offset of the new one. False: not known yet.
+ * What was asked for by frames of a topic that begins again (or goes back) is still worked for, but moves no offset of
+ * it: its frames are met again. False: not known yet.
  */
 static bool find_again(struct enricher *e, struct enrich_slot *s)
 {
+	static const char *const names[] = {
+	    [ENRICH_ASTRAY_EXPIRED] = "records_expired",
+	    [ENRICH_ASTRAY_FOUND] = "position_found",
+	    [ENRICH_ASTRAY_SHORTENED] = "topic_shortened",
+	    [ENRICH_ASTRAY_RECREATED] = "topic_recreated",
+	};
 	struct kmd_tp tp = {s->topic, s->partition, s->position};
+	int64_t undone = s->begun ? kmd_offsets_next(&s->offsets) : s->position;
 	int64_t low, high;
-	bool expired;
+	enum enrich_astray what;
 
 	if (kmd_consumer_watermarks(e->group, &tp, WATERMARKS_MS, &low, &high, NULL) < 0)
 		return false;
-	expired = low > s->position;
-	tp.offset = low;
+	what = enrich_astray_judge(s->position, undone, low, high, &tp.offset);
 	if (kmd_consumer_seek(e->group, &tp, NULL) < 0)
 		return false;
-	kmd_log(KMD_LOG_WARN, expired ? "records_expired" : "topic_recreated", "topic", "%s", kmd_topic_name(s->topic),
-	    "partition", "%d", (int)s->partition, "position", "%lld", (long long)s->position, "low", "%lld",
-	    (long long)low, "high", "%lld", (long long)high, NULL);
+	kmd_log(KMD_LOG_WARN, names[what], "topic", "%s", kmd_topic_name(s->topic), "partition", "%d",
+	    (int)s->partition, "position", "%lld", (long long)s->position, "low", "%lld", (long long)low, "high",
+	    "%lld", (long long)high, "from", "%lld", (long long)tp.offset, NULL);
 	s->astray = false;
-	if (!expired)
+	e->flow_stale = true; /* to seek may have meant to assign anew, which pauses nothing */
+	if (what == ENRICH_ASTRAY_SHORTENED || what == ENRICH_ASTRAY_RECREATED)
 		begin_anew(s, KMD_OFFSET_BEGINNING);
 	return true;
 }
@@ -174,6 +182,7 @@ static void mark_committed(struct enricher *e, const struct kmd_tp *tps, size_t 
 		find(e, tps[i].topic, tps[i].partition)->committed = tps[i].offset;
 }
 
+/* In the background a commit may fail unheard, so the last one (@sync) tells everything again. */
 void enrich_slots_commit(struct enricher *e, bool sync)
 {
 	struct kmd_tp *tps = kmd_calloc(e->slots_count + 1, sizeof(*tps));
@@ -184,10 +193,10 @@ void enrich_slots_commit(struct enricher *e, bool sync)
 
 	for (size_t i = 0; i < e->slots_count; i++) {
 		const struct enrich_slot *s = &e->slots[i];
+		int64_t next = s->live && s->begun ? kmd_offsets_next(&s->offsets) : INT64_MIN;
 
-		if (!s->live || !s->begun || kmd_offsets_next(&s->offsets) <= s->committed)
-			continue;
-		tps[n++] = (struct kmd_tp){s->topic, s->partition, kmd_offsets_next(&s->offsets)};
+		if (next > s->committed || (sync && next == s->committed))
+			tps[n++] = (struct kmd_tp){s->topic, s->partition, next};
 	}
 	rc = n > 0 && e->group ? kmd_consumer_commit(e->group, tps, n, sync, &err) : 0;
 	if (rc == 0)
