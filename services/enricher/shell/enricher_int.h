@@ -140,7 +140,7 @@ struct enricher {
 	bool paused, flow_stale; /* stale: partitions came since they were paused */
 	struct kmd_mono commit_due, stats_due, prune_due, refresh_due;
 	unsigned keys_read; /* times that the key file was read again */
-	bool locked_out;    /* the last answers were refusals of key or clock */
+	bool locked_out;    /* the pause is for a refusal of key or clock: a new key ends it */
 
 	struct enrich_call *calls;   /* max_in_flight */
 	struct enrich_batch batches; /* head of the ring of all batches */

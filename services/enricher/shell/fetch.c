@@ -216,6 +216,7 @@ static void on_throttled(struct enricher *e, struct enrich_job *job)
 
 	if (kmd_burst_pass(&e->burst_throttled, e->mono.ns, &suppressed))
 		kmd_log(KMD_LOG_WARN, "throttled", "suppressed", "%llu", (unsigned long long)suppressed, NULL);
+	e->locked_out = false; /* this pause no new key ends */
 	slow_down(e, job, THROTTLED_FLOOR_NS, THROTTLED_CAP_NS);
 }
 
