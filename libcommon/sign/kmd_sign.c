@@ -215,18 +215,18 @@ int kmd_signer_refresh(struct kmd_signer *s, struct kmd_err *err)
 	struct stat st;
 	struct stamp now;
 	EVP_PKEY *key;
+	int rc;
 
 	if (stat(s->path, &st) < 0)
 		return fault(err, s->path, strerror(errno));
 	now = stamp_of(&st);
 	if (same_stamp(&now, &s->stamp))
 		return 0;
-	int rc = load_key(s->path, &key, &now, err);
+	rc = load_key(s->path, &key, &s->stamp, err); /* of what was read, good or bad: a bad one is told once */
 	if (rc < 0)
 		return rc;
 	EVP_PKEY_free(s->key);
 	s->key = key;
-	s->stamp = now;
 	return 1;
 }
 

@@ -27,7 +27,7 @@ int kmd_signer_new(
 /** Wipes the key. NULL is fine. */
 void kmd_signer_free(struct kmd_signer *s);
 /** Reads the file again if it changed (size, mtime, inode); a file that cannot be used leaves the old key in place and
- * says so in @err: 0 unchanged, 1 new key, negative fault. */
+ * says so in @err, once if it could be read: 0 unchanged, 1 new key, negative fault. */
 int kmd_signer_refresh(struct kmd_signer *s, struct kmd_err *err);
 /** Signs; @path may carry a query, which is cut. Thread: one at a time. */
 int kmd_signer_sign(struct kmd_signer *s, struct kmd_wall now, const char *method, struct kmd_str path,

@@ -181,7 +181,11 @@ static void test_refresh(void **state)
 
 	write_text("turn", "half a key");
 	assert_int_equal(kmd_signer_refresh(s, &err), KMD_ECONFIG);
+	assert_int_equal(kmd_signer_refresh(s, &err), 0); /* told once */
+	write_text("turn", "half a key, and more");
+	assert_int_equal(kmd_signer_refresh(s, &err), KMD_ECONFIG);
 	unlink(path_of("turn"));
+	assert_int_equal(kmd_signer_refresh(s, &err), KMD_ECONFIG);
 	assert_int_equal(kmd_signer_refresh(s, &err), KMD_ECONFIG);
 	assert_int_equal(kmd_signer_sign(s, (struct kmd_wall){0}, "GET", KMD_STR("/x"), &h, &err), 0);
 	assert_true(verifies(rsa, "0GET/x", h.signature));
