@@ -4,7 +4,17 @@
 
 -- What feed says of a lineage, and whether a record of a market was set aside. Made while the sink waits for this version.
 CREATE INDEX feed_events_lineage ON kalshi.feed_events (lineage, kind, recv_ns);
-CREATE INDEX dead_letters_key ON kalshi.dead_letters (md5(key));
+CREATE INDEX dead_letters_key ON kalshi.dead_letters (sha256(key));
+
+-- Of frame last_n; NULL in lineages that were stored before this version. Not every writer's frames come in one order.
+ALTER TABLE kalshi.sink_lineages ADD COLUMN last_recv_ns bigint;
+
+-- NULL where the text is no bigint of digits alone. Without SET, so that it is no call.
+CREATE FUNCTION kalshi.number_of(t text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+	SELECT CASE WHEN t OPERATOR(pg_catalog.~) '^[0-9]{1,18}$' THEN t::bigint
+		WHEN t OPERATOR(pg_catalog.~) '^[0-9]{19}$' AND t COLLATE "C" OPERATOR(pg_catalog.<=) '9223372036854775807' THEN t::bigint END
+$$;
 
 CREATE FUNCTION kalshi.to_ns(at timestamptz) RETURNS bigint
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -36,7 +46,8 @@ CREATE TYPE kalshi.book_span AS (
 -- A seq counts the frames of all markets of a sid, so a gap ends the spans of all of them, at the last frame before it. A
 -- lineage ends with what `closed` calls durable of the sid, else with what its last `alive` does. What the broker refused
 -- and what became a dead letter is missing among the rows although the sequence has no gap. What lies beyond
--- complete_until of the market's partition may not be stored yet.
+-- the last frame stored of the lineage (or of one that its instance opened later) in the market's partition may not be
+-- stored yet.
 CREATE FUNCTION kalshi.book_spans(p_market text, p_from timestamptz, p_to timestamptz) RETURNS SETOF kalshi.book_span
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -56,29 +67,32 @@ BEGIN
 		WHERE market_ticker = p_market AND recv_ns <= v_to
 			AND lineage IS NOT NULL AND n IS NOT NULL AND sid IS NOT NULL AND seq IS NOT NULL
 	), lines AS MATERIALIZED (
-		SELECT l.lineage, l.sid, l.kafka_partition, f.record->>'group' AS ingest_group, (f.record->>'shard')::int AS shard,
-			(f.record->>'use_yes_price')::boolean AS use_yes_price, coalesce(c.seq, a.seq) AS end_seq,
+		SELECT l.lineage, l.sid, l.kafka_partition, f.record->>'group' AS ingest_group, f.record->>'instance' AS instance,
+			CASE WHEN f.record->>'shard' ~ '^[0-9]{1,9}$' THEN (f.record->>'shard')::int END AS shard,
+			CASE f.record->>'use_yes_price' WHEN 'true' THEN true WHEN 'false' THEN false END AS use_yes_price, coalesce(c.seq, a.seq) AS end_seq,
 			coalesce(c.recv_ns, a.recv_ns, 0) AS end_ns, CASE WHEN c.recv_ns IS NULL THEN 'alive' ELSE 'closed' END AS ended
 		FROM (SELECT lineage, sid, min(kafka_partition) AS kafka_partition FROM snapshots GROUP BY lineage, sid) l
 		CROSS JOIN LATERAL (
 			SELECT record FROM kalshi.feed_events
-			WHERE lineage = l.lineage AND kind = 'subscribed' AND (record->>'sid')::int = l.sid
+			WHERE lineage = l.lineage AND kind = 'subscribed' AND kalshi.number_of(record->>'sid') = l.sid
 			ORDER BY recv_ns DESC LIMIT 1
 		) f
 		LEFT JOIN LATERAL (
-			SELECT (e->>'seq')::bigint AS seq, (e->>'recv_ns')::bigint AS recv_ns
-			FROM kalshi.feed_events f CROSS JOIN jsonb_array_elements(f.record->'sids') e
-			WHERE f.lineage = l.lineage AND f.kind = 'closed' AND (e->>'sid')::int = l.sid
+			SELECT kalshi.number_of(e->>'seq') AS seq, kalshi.number_of(e->>'recv_ns') AS recv_ns
+			FROM kalshi.feed_events f
+			CROSS JOIN jsonb_array_elements(CASE jsonb_typeof(f.record->'sids') WHEN 'array' THEN f.record->'sids' END) e
+			WHERE f.lineage = l.lineage AND f.kind = 'closed' AND kalshi.number_of(e->>'sid') = l.sid
 			ORDER BY f.recv_ns DESC LIMIT 1
 		) c ON true
 		LEFT JOIN LATERAL (
-			SELECT (e->>'seq')::bigint AS seq, (e->>'recv_ns')::bigint AS recv_ns
-			FROM kalshi.feed_events f CROSS JOIN jsonb_array_elements(f.record->'sids') e
-			WHERE f.lineage = l.lineage AND f.kind = 'alive' AND (e->>'sid')::int = l.sid AND c.recv_ns IS NULL
+			SELECT kalshi.number_of(e->>'seq') AS seq, kalshi.number_of(e->>'recv_ns') AS recv_ns
+			FROM kalshi.feed_events f
+			CROSS JOIN jsonb_array_elements(CASE jsonb_typeof(f.record->'sids') WHEN 'array' THEN f.record->'sids' END) e
+			WHERE f.lineage = l.lineage AND f.kind = 'alive' AND kalshi.number_of(e->>'sid') = l.sid AND c.recv_ns IS NULL
 			ORDER BY f.recv_ns DESC LIMIT 1
 		) a ON true
 	), lost AS MATERIALIZED ( -- frames that are no rows, or no use, by their number in the lineage; 0: which ones is not known
-		SELECT lineage, coalesce((record->>'n')::bigint, 0) AS n,
+		SELECT lineage, coalesce(kalshi.number_of(record->>'n'), 0) AS n,
 			CASE WHEN record->>'reason' = 'spool_damaged' THEN 'spool_damaged' ELSE 'refused' END AS why
 		FROM kalshi.feed_events
 		WHERE lineage IN (SELECT lineage FROM lines) AND kind = 'refused' AND coalesce(record->>'topic', 'orderbook') = 'orderbook'
@@ -86,10 +100,11 @@ BEGIN
 		SELECT lineage, n, 'dead_letter'
 		FROM kalshi.dead_letters d,
 			LATERAL (
-				SELECT max(h->>1) FILTER (WHERE h->>0 = 'lineage')::bigint AS lineage, max(h->>1) FILTER (WHERE h->>0 = 'n')::bigint AS n
+				SELECT max(kalshi.number_of(h->>1)) FILTER (WHERE h->>0 = 'lineage') AS lineage,
+					max(kalshi.number_of(h->>1)) FILTER (WHERE h->>0 = 'n') AS n
 				FROM jsonb_array_elements(d.headers) h
 			) place
-		WHERE md5(d.key) = md5(convert_to(p_market, 'UTF8')) AND d.topic = coalesce(v_topic, d.topic) AND n IS NOT NULL
+		WHERE sha256(d.key) = sha256(convert_to(p_market, 'UTF8')) AND d.topic = coalesce(v_topic, d.topic) AND n IS NOT NULL
 		UNION ALL
 		SELECT s.lineage, d.n, 'unreadable'
 		FROM snapshots s JOIN lines l USING (lineage, sid) CROSS JOIN LATERAL (
@@ -99,8 +114,9 @@ BEGIN
 		) d
 		WHERE least(s.next_ns, l.end_ns) >= v_from AND d.n IS NOT NULL
 	), breaks AS (
-		SELECT lineage, (record->>'sid')::int AS sid, (record->>'expected_seq')::bigint - 1 AS until_seq, NULL::bigint AS before_n,
-			coalesce((record->>'from_recv_ns')::bigint, (record->>'to_recv_ns')::bigint) AS until_ns, 'gap' AS ended
+		SELECT lineage, kalshi.number_of(record->>'sid') AS sid, kalshi.number_of(record->>'expected_seq') - 1 AS until_seq,
+			NULL::bigint AS before_n,
+			coalesce(kalshi.number_of(record->>'from_recv_ns'), kalshi.number_of(record->>'to_recv_ns')) AS until_ns, 'gap' AS ended
 		FROM kalshi.feed_events WHERE lineage IN (SELECT lineage FROM lines) AND kind = 'gap'
 		UNION ALL
 		SELECT lineage, sid, end_seq, NULL, end_ns, ended FROM lines
@@ -109,8 +125,24 @@ BEGIN
 		UNION ALL
 		SELECT l.lineage, l.sid, NULL, NULL, v_settled, 'settled' FROM lines l WHERE v_settled IS NOT NULL
 		UNION ALL
-		SELECT l.lineage, l.sid, NULL, NULL, o.last_recv_ns, 'stored'
+		SELECT l.lineage, l.sid, NULL, NULL, s.recv_ns, 'stored'
 		FROM lines l JOIN kalshi.sink_offsets o ON o.topic = v_topic AND o.kafka_partition = l.kafka_partition
+		CROSS JOIN LATERAL (
+			SELECT max(coalesce(last_recv_ns, o.last_recv_ns)) AS recv_ns FROM (
+				SELECT last_recv_ns FROM kalshi.sink_lineages
+				WHERE topic = v_topic AND kafka_partition = l.kafka_partition AND lineage = l.lineage
+				UNION ALL
+				( -- what an instance receives leaves it in one order, whichever its lineage is
+					SELECT last_recv_ns FROM kalshi.sink_lineages i
+					WHERE topic = v_topic AND kafka_partition = l.kafka_partition AND lineage > l.lineage AND EXISTS (
+						SELECT FROM kalshi.feed_events f
+						WHERE f.lineage = i.lineage AND f.kind = 'subscribed' AND f.record->>'group' = l.ingest_group
+							AND f.record->>'instance' = l.instance)
+					ORDER BY lineage DESC LIMIT 1
+				)
+			) progress
+		) s
+		WHERE s.recv_ns IS NOT NULL
 	), known AS (
 		SELECT s.lineage, s.sid, s.recv_ns, s.n, b.until_ns, b.until_seq, b.ended
 		FROM snapshots s CROSS JOIN LATERAL (
@@ -283,9 +315,9 @@ $$;
 
 -- They run as who calls them, so they tell what kmd_reader may select anyhow. A market's whole history is what a
 -- researcher asks for; the running sink has no use for them.
-REVOKE ALL ON FUNCTION kalshi.to_ns(timestamptz), kalshi.from_ns(bigint), kalshi.book_spans(text, timestamptz, timestamptz),
+REVOKE ALL ON FUNCTION kalshi.to_ns(timestamptz), kalshi.from_ns(bigint), kalshi.number_of(text), kalshi.book_spans(text, timestamptz, timestamptz),
 	kalshi.rebuilt_book(text, kalshi.book_span, bigint), kalshi.book(text, timestamptz, timestamptz),
 	kalshi.book_ended(kalshi.book_span[], bigint), kalshi.book_at(text, timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION kalshi.to_ns(timestamptz), kalshi.from_ns(bigint), kalshi.book_spans(text, timestamptz, timestamptz),
+GRANT EXECUTE ON FUNCTION kalshi.to_ns(timestamptz), kalshi.from_ns(bigint), kalshi.number_of(text), kalshi.book_spans(text, timestamptz, timestamptz),
 	kalshi.rebuilt_book(text, kalshi.book_span, bigint), kalshi.book(text, timestamptz, timestamptz),
 	kalshi.book_ended(kalshi.book_span[], bigint), kalshi.book_at(text, timestamptz) TO kmd_reader;

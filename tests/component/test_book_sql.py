@@ -259,6 +259,52 @@ def test_what_is_not_stored_yet_is_not_known(books: Books) -> None:
     assert books.levels(2.5) == "yes 0.40:11" and books.levels(3) == "yes 0.40:12"
 
 
+def test_what_another_group_stored_says_nothing_of_this_one(books: Books) -> None:
+    """A's spool still delivers what B had long before, behind frames of B that are newer."""
+    a, b, later = Line(1, "a").subscribed(0), Line(2, "b").subscribed(8), Line(3, "a").subscribed(7)
+    a.snapshot(1, yes="0.40:10")
+    a.delta(2, "yes", "0.40", "1")
+    stored = list(a.book)
+    a.delta(3, "yes", "0.40", "1")
+    a.delta(4, "yes", "0.40", "1", market="OTHER", lost=True)  # as if in another partition
+    a.alive(5)
+    b.snapshot(9, "OTHER")
+    b.alive(10)
+    late, a.book = a.book[len(stored) :], stored
+    books.load(a, b)
+    assert books.levels(2) == "yes 0.40:11"
+    assert books.levels(3.5) is None and books.at(3.5)[0]["reason"] == "stored"
+    books.bench.produce("orderbook", late)
+    books.bench.wait_done("orderbook")
+    assert books.levels(3) == "yes 0.40:12" and books.levels(3.5) is None
+    later.snapshot(9.5, "OTHER")  # the same instance again: what it had before is there before it
+    books.bench.produce("feed", later.feed)
+    books.bench.produce("orderbook", later.book)
+    books.bench.wait_done("feed", "orderbook")
+    assert books.levels(4) == "yes 0.40:12" and books.levels(4.5) is None
+
+
+def test_odd_dead_letters_and_feed_records_are_passed_over(books: Books) -> None:
+    a = Line(1).subscribed(0)
+    a.snapshot(1, yes="0.40:10")
+    a.delta(2, "yes", "0.40", "1")
+    a.alive(3)
+    for odd in (b"x", b"", b"1" * 20, b"9" * 19, b"\xff", b"-1"):
+        a.book.append(Outgoing(b"no JSON", b"KX", (("lineage", odd), ("n", odd), ("type", b"orderbook_delta")), 0))
+    a.book.append(Outgoing(b"no JSON", b"KX", (("lineage", None), ("n", b"1")), 0))
+    a.tell("gap", 2, sid="many", expected_seq=[1], got_seq=None, to_recv_ns="late")
+    a.tell("alive", 4, sids="none")
+    a.tell("alive", 4, sids=["none", 5, {"sid": {}, "seq": "x", "recv_ns": 1.5}])
+    a.tell("subscribed", 0.5, sid="9" * 30, shard="first", use_yes_price="perhaps")
+    a.tell("subscribed", 0.5, sid=5, shard="first", use_yes_price="perhaps")
+    books.load(a)
+    assert len(books.bench.dead("orderbook")) == 7
+    assert books.levels(2) == "yes 0.40:11"
+    assert shape(books.line(1, 2.5)) == [("book", 1, 1), ("delta", 1, 2), ("hole", "alive", 2)]
+    (first, *_) = books.at(2)
+    assert first["use_yes_price"] is None
+
+
 # -- many histories ---------------------------------------------------------------------------------------------------
 
 

@@ -117,7 +117,7 @@ static bool is_repeated_frame(struct sink_progress *p, const struct sink_record 
 {
 	if (r->topic == KMD_TOPIC_DLQ || r->topic == KMD_TOPIC_FEED || !f->lineage.has || !f->n.has)
 		return false;
-	return !sink_lineages_pass(&p->lineages, f->lineage.v, f->n.v);
+	return !sink_lineages_pass(&p->lineages, f->lineage.v, f->n.v, f->recv_ns.has ? f->recv_ns.v : INT64_MIN);
 }
 
 static bool is_repeated_trade(struct sink_batch *b, const struct sink_row *row)

@@ -46,13 +46,14 @@ void sink_lineages_load(struct sink_lineages *l, int64_t lineage, int64_t n)
 	e->last_n = e->committed_n = n;
 }
 
-bool sink_lineages_pass(struct sink_lineages *l, int64_t lineage, int64_t n)
+bool sink_lineages_pass(struct sink_lineages *l, int64_t lineage, int64_t n, int64_t recv_ns)
 {
 	struct sink_lineage *e = entry(l, lineage);
 
 	if (n <= e->last_n)
 		return false;
 	e->last_n = n;
+	e->last_recv_ns = recv_ns;
 	return true;
 }
 

@@ -12,8 +12,9 @@
 
 struct sink_lineage {
 	int64_t lineage;
-	int64_t last_n;      /* with the batch in hand */
-	int64_t committed_n; /* 0: none yet */
+	int64_t last_n;       /* with the batch in hand */
+	int64_t last_recv_ns; /* of last_n, where that is not committed_n; INT64_MIN: it tells none */
+	int64_t committed_n;  /* 0: none yet */
 };
 
 /* Sorted by lineage. Zero-initialise; free by sink_lineages_fini. */
@@ -25,7 +26,7 @@ struct sink_lineages {
 /** What Postgres has. */
 void sink_lineages_load(struct sink_lineages *l, int64_t lineage, int64_t n);
 /** Is the frame new? Then it is the last one from now on. */
-bool sink_lineages_pass(struct sink_lineages *l, int64_t lineage, int64_t n);
+bool sink_lineages_pass(struct sink_lineages *l, int64_t lineage, int64_t n, int64_t recv_ns);
 /** The batch in hand is stored. */
 void sink_lineages_commit(struct sink_lineages *l);
 /** The batch in hand is given up. */

@@ -141,10 +141,10 @@ static int move_positions(struct writer *w, struct kmd_err *err)
 
 static int store_lineages(struct writer *w, struct kmd_err *err)
 {
-	const char *params[4];
+	const char *params[5];
 	size_t n = 0;
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		db_array_open(&w->array[i]);
 	for (size_t i = 0; i < w->parts_count; i++) {
 		const struct part *p = w->parts[i];
@@ -158,18 +158,23 @@ static int store_lineages(struct writer *w, struct kmd_err *err)
 			db_array_i64(&w->array[1], p->partition);
 			db_array_i64(&w->array[2], l->lineage);
 			db_array_i64(&w->array[3], l->last_n);
+			if (l->last_recv_ns == INT64_MIN)
+				db_array_null(&w->array[4]);
+			else
+				db_array_i64(&w->array[4], l->last_recv_ns);
 			n++;
 		}
 	}
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		params[i] = db_array_close(&w->array[i]);
 	if (n == 0)
 		return 0;
 	return db_exec(&w->db,
-	    "INSERT INTO kalshi.sink_lineages AS l (topic, kafka_partition, lineage, last_n)"
-	    " SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])"
-	    " ON CONFLICT (topic, kafka_partition, lineage) DO UPDATE SET last_n = EXCLUDED.last_n, seen_at = now()",
-	    params, 4, NULL, err);
+	    "INSERT INTO kalshi.sink_lineages AS l (topic, kafka_partition, lineage, last_n, last_recv_ns)"
+	    " SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[])"
+	    " ON CONFLICT (topic, kafka_partition, lineage) DO UPDATE SET last_n = EXCLUDED.last_n,"
+	    " last_recv_ns = coalesce(EXCLUDED.last_recv_ns, l.last_recv_ns), seen_at = now()",
+	    params, 5, NULL, err);
 }
 
 /* Rows that turned out to be repetitions, put right in the counters. */

@@ -7,14 +7,15 @@ static void numbers_rise_within_a_lineage(void **state)
 
 	(void)state;
 	sink_lineages_load(&l, 50, 10);
-	assert_false(sink_lineages_pass(&l, 50, 10));
-	assert_true(sink_lineages_pass(&l, 50, 11));
-	assert_true(sink_lineages_pass(&l, 50, 20));
-	assert_false(sink_lineages_pass(&l, 50, 19));
-	assert_true(sink_lineages_pass(&l, 7, 1)); /* an older lineage, not seen before */
-	assert_true(sink_lineages_pass(&l, 99, 1));
-	assert_false(sink_lineages_pass(&l, 7, 1));
+	assert_false(sink_lineages_pass(&l, 50, 10, 10000));
+	assert_true(sink_lineages_pass(&l, 50, 11, 11000));
+	assert_true(sink_lineages_pass(&l, 50, 20, 20000));
+	assert_false(sink_lineages_pass(&l, 50, 19, 19000));
+	assert_true(sink_lineages_pass(&l, 7, 1, 1000)); /* an older lineage, not seen before */
+	assert_true(sink_lineages_pass(&l, 99, 1, 1000));
+	assert_false(sink_lineages_pass(&l, 7, 1, 1000));
 	assert_int_equal(l.count, 3);
+	assert_int_equal(l.of[1].last_recv_ns, 20000);
 	assert_true(l.of[0].lineage == 7 && l.of[1].lineage == 50 && l.of[2].lineage == 99);
 	sink_lineages_fini(&l);
 }
@@ -25,15 +26,15 @@ static void a_batch_given_up_leaves_no_trace(void **state)
 
 	(void)state;
 	sink_lineages_load(&l, 50, 10);
-	assert_true(sink_lineages_pass(&l, 50, 11));
-	assert_true(sink_lineages_pass(&l, 60, 1));
+	assert_true(sink_lineages_pass(&l, 50, 11, 11000));
+	assert_true(sink_lineages_pass(&l, 60, 1, 1000));
 	sink_lineages_rollback(&l);
-	assert_true(sink_lineages_pass(&l, 50, 11));
-	assert_true(sink_lineages_pass(&l, 60, 1));
+	assert_true(sink_lineages_pass(&l, 50, 11, 11000));
+	assert_true(sink_lineages_pass(&l, 60, 1, 1000));
 	sink_lineages_commit(&l);
 	sink_lineages_rollback(&l);
-	assert_false(sink_lineages_pass(&l, 50, 11));
-	assert_false(sink_lineages_pass(&l, 60, 1));
+	assert_false(sink_lineages_pass(&l, 50, 11, 11000));
+	assert_false(sink_lineages_pass(&l, 60, 1, 1000));
 	sink_lineages_fini(&l);
 }
 
