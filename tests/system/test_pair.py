@@ -43,13 +43,7 @@ class Pair:
     def look(self, name: str, known: bool = True) -> None:
         """The exchange stands still, everything that it sent is received, and this is a moment."""
         self.rig.sim.quiesce(settle=False)
-        received: list[float] = []
-
-        def quiet() -> bool:
-            received.append(sum(one.metric("kmd_ingest_frames_total") for one in self.both))
-            return len(received) > 3 and len(set(received[-4:])) == 1
-
-        wait_until("everything sent is received", quiet, every=0.2)
+        wait_until("everything sent is received", self._has_all, every=0.2)
         moment = datetime.fromtimestamp(time.time_ns() // 1000 / 1_000_000, UTC)
         books = {
             ticker: {side: {Decimal(p): Decimal(c) for p, c in book[side]} for side in ("yes", "no")}
@@ -58,6 +52,12 @@ class Pair:
         }
         self.moments.append((name, moment, books, known))
         self.rig.sim.resume()
+
+    def _has_all(self) -> bool:
+        """What was sent on the connections that live; what was on its way when one was cut is nobody's."""
+        sent = sum(c["frames"] for c in self.rig.sim.get("connections") if c["closed_ns"] is None)
+        (over,) = self.rig.query("SELECT coalesce(sum((record->>'last_n')::bigint), 0) FROM kalshi.feed_events WHERE kind = 'closed'")[0]
+        return sum(one.metric("kmd_ingest_frames_total") for one in self.both) == sent + over
 
     def _level(self, one: Service) -> bool:
         expected = one.metric("kmd_ingest_markets_expected")
