@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import psycopg
 import pytest
-from component.sink_bench import TABLES, TOPICS, Bench, bench, delta, frame, now_ns, record, trade
+from component.sink_bench import Bench, bench, delta, frame, now_ns, record, trade
 
 from support.consume import Outgoing
 from support.process import wait_until
 from support.services import StartService
 from support.shared import unique
+from support.topics import TABLES, TOPICS
 
 __all__ = ["bench"]
 
