@@ -22,7 +22,7 @@ run:
 test:
 	@scripts/test.sh
 
-# make simulate    histories of the services among faults, one a seed: SEEDS=1:5000, MODE=sink|ingest|both|enricher|all
+# make simulate    histories of the services among faults, one a seed: SEEDS=1:5000, MODE=sink|ingest|enricher|all (any)
 simulate:
 	@scripts/simulate.sh
 

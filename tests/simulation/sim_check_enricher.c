@@ -265,7 +265,7 @@ static const char *trade_text(const struct ex_trade *t)
 	return said;
 }
 
-/* Trades since the first subscription, whether received or lost. */
+/* Trades since the first subscription was received: there are windows from then on. */
 static const char *wrong_with_trades(void)
 {
 	const struct exchange *x = sim->exchange;
@@ -273,9 +273,12 @@ static const char *wrong_with_trades(void)
 	int64_t from_ns;
 
 	feed_read(&all);
-	from_ns = feed_began(&all, INGEST_CHANNEL_TRADE);
+	from_ns = feed_received(&all, INGEST_CHANNEL_TRADE);
+	if (feed_waits_for_data(&all, INGEST_CHANNEL_TRADE))
+		return NULL;
 	for (size_t i = 0; i < x->trades_count; i++)
-		if (x->trades[i]->at_ns >= from_ns && !kmd_map_get(&model->trades, kmd_str_z(x->trades[i]->t.id)))
+		if (x->trades[i]->at_ns - SKEW_NS >= from_ns &&
+		    !kmd_map_get(&model->trades, kmd_str_z(x->trades[i]->t.id)))
 			return trade_text(x->trades[i]);
 	return NULL;
 }

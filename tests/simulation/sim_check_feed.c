@@ -283,6 +283,28 @@ bool feed_tells_hole(const struct seens *all, const struct ex_pub *p)
 	return follows_from_ends(all, p);
 }
 
+int64_t feed_received(const struct seens *all, enum ingest_channel channel)
+{
+	for (size_t i = 0; i < all->holes_count; i++)
+		if (all->holes[i].channel == channel)
+			return all->holes[i].at_ns;
+	return INT64_MAX;
+}
+
+bool feed_waits_for_data(const struct seens *all, enum ingest_channel channel)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct ex_conn *c = all->of[i].conn;
+		bool came = false;
+
+		for (size_t k = 0; k < c->received_count && !came; k++)
+			came = c->received[k]->channel == channel && c->received[k]->pub;
+		if (c->state == EX_OPEN && c->old_shapes && !came)
+			return true;
+	}
+	return false;
+}
+
 int64_t feed_began(const struct seens *all, enum ingest_channel channel)
 {
 	for (size_t i = 0; i < all->holes_count; i++)

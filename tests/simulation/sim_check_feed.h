@@ -58,6 +58,10 @@ struct seen *seen_find(struct seens *all, int64_t lineage);
 void feed_check(const struct seens *all);
 /** World time from which on a channel should be covered; INT64_MAX: it never was. */
 int64_t feed_began(const struct seens *all, enum ingest_channel channel);
+/** When the first `subscribed` of a channel was received; INT64_MAX: never. */
+int64_t feed_received(const struct seens *all, enum ingest_channel channel);
+/** Is the channel subscribed in the old shape, whose sid nobody knows before its first frame? Then nothing is told. */
+bool feed_waits_for_data(const struct seens *all, enum ingest_channel channel);
 bool feed_tells_hole(const struct seens *all, const struct ex_pub *p);
 bool seen_tells_gap(const struct seen *s, const struct ex_frame *f);
 /** Did nothing numbered of its sid arrive behind the frame sent as number @k (from 0)? */

@@ -140,7 +140,7 @@ static void check_losses(const struct seens *all)
 			continue;
 		if (p->at_ns < feed_began(all, p->channel) || p->at_ns > sim->now_ns - IN_FLIGHT_NS)
 			continue;
-		SIM_CHECK(feed_tells_hole(all, p) || is_told_by_gap(all, p),
+		SIM_CHECK(feed_tells_hole(all, p) || is_told_by_gap(all, p) || feed_waits_for_data(all, p->channel),
 		    "%s of %lld ms (%s) is missing and `feed` does not say so", ingest_channel_name(p->channel),
 		    (long long)((p->at_ns - sim->began_ns) / SIM_MS), p->what);
 	}

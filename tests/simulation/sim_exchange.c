@@ -339,7 +339,7 @@ void exchange_open(void)
 	const size_t markets = (size_t)sim_between(2, 10);
 
 	sim->exchange = x;
-	x->tells_markets = sim->mode == SIM_INGEST || sim->mode == SIM_BOTH;
+	x->tells_markets = sim->mode == SIM_INGEST;
 	x->page = (size_t)(sim_chance(500) ? sim_between(1, 5) : 200);
 	x->cutoff_ns = sim_chance(300) ? sim->now_ns + sim_between(0, 60 * SIM_S) : 0;
 	x->series_count = (size_t)sim_between(1, EX_SERIES_MAX);

@@ -153,7 +153,7 @@ void fault_open(void)
 	if (sim->mode == SIM_ENRICHER || sim->mode == SIM_ALL)
 		for (int i = 1, n = (int)sim_between(1, 2); i <= n; i++)
 			add_place(service_enricher(), i);
-	if (sim->mode == SIM_SINK || sim->mode == SIM_BOTH || sim->mode == SIM_ALL)
+	if (sim->mode == SIM_SINK || sim->mode == SIM_ALL)
 		for (int i = 1, n = (int)sim_between(1, 3); i <= n; i++)
 			add_place(service_sink(), i);
 	sim_after(SIM_S, on_turn, sim, 0);

@@ -15,14 +15,14 @@
 
 const char *history_mode_name(enum sim_mode mode)
 {
-	static const char *const names[SIM_MODE_COUNT] = {"sink", "ingest", "both", "enricher", "all"};
+	static const char *const names[SIM_MODE_COUNT] = {"sink", "ingest", "enricher", "all"};
 
 	return mode < SIM_MODE_COUNT ? names[mode] : "any";
 }
 
 static bool has_sink(void)
 {
-	return sim->mode == SIM_SINK || sim->mode == SIM_BOTH || sim->mode == SIM_ALL;
+	return sim->mode == SIM_SINK || sim->mode == SIM_ALL;
 }
 
 static bool has_enricher(void)
@@ -86,7 +86,7 @@ bool history_run(uint64_t seed, enum sim_mode mode, bool tracing, struct history
 
 	sim = &world;
 	heap_use(&world.heap);
-	world.mode = mode == SIM_MODE_COUNT ? (enum sim_mode)sim_below(SIM_MODES_CHOSEN) : mode;
+	world.mode = mode == SIM_MODE_COUNT ? (enum sim_mode)sim_below(SIM_MODE_COUNT) : mode;
 	world.began_ns = world.now_ns = BEGAN_NS + sim_between(0, 86400 * SIM_S);
 	world.heal_ns = world.began_ns + sim_between(10, 90) * SIM_S;
 	if (setjmp(world.failed_jmp) == 0)

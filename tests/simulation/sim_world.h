@@ -36,8 +36,7 @@ struct sim_event {
 	uint64_t arg;
 };
 
-enum sim_mode { SIM_SINK, SIM_INGEST, SIM_BOTH, SIM_ENRICHER, SIM_ALL, SIM_MODE_COUNT };
-#define SIM_MODES_CHOSEN 3 /* the first so many are what a seed chooses from; see README.md for the others */
+enum sim_mode { SIM_SINK, SIM_INGEST, SIM_ENRICHER, SIM_ALL, SIM_MODE_COUNT };
 
 /* How often what goes wrong, in permille of its occasions, while faults are on; chosen anew for each history. */
 #define SIM_FAULTS(X) \
@@ -48,9 +47,11 @@ enum sim_mode { SIM_SINK, SIM_INGEST, SIM_BOTH, SIM_ENRICHER, SIM_ALL, SIM_MODE_
 	X(cut) \
 	X(silent) \
 	X(terminal) \
-	X(command) X(unanswered) X(late_reply) X(dial) X(refuse) X(broker_down) X(commit_lost) X(pg_cut) \
-	    X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(stop) X(scale) X(rest_empty) X(rest_stale) \
-		X(rest_error) X(rest_throttle) X(rest_locked) X(rest_garbage) X(rest_lost)
+	X(command) \
+	X(unanswered) \
+	X(late_reply) X(dial) X(refuse) X(broker_down) X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) \
+	    X(pg_down) X(poison) X(stop) X(scale) X(rest_empty) X(rest_stale) X(rest_error) X(rest_throttle) \
+		X(rest_locked) X(rest_garbage) X(rest_lost)
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name) SIM_FAULT_##name,

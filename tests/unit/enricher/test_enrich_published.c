@@ -243,6 +243,10 @@ static void what_was_sent_is_known_before_it_is_acknowledged(void **state)
 	assert_true(enrich_published_market_changed(&p, KMD_STR("M"), 7, true, 0)); /* a frame waits for the record */
 	enrich_published_apply(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), KMD_STR_NONE);
 	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7));
+	/* A record that came behind ours may be another member's: ours is worth sending again. */
+	enrich_published_note_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7);
+	apply(&p, KMD_TOPIC_MARKETS, MARKET("active", "2026-11-22T10:00:00Z", ""));
+	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_MARKETS, KMD_STR("M"), 7));
 	enrich_published_note_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), 9);
 	assert_true(enrich_published_was_sent(&p, KMD_TOPIC_EVENTS, KMD_STR("E"), 9));
 	assert_false(enrich_published_was_sent(&p, KMD_TOPIC_SERIES, KMD_STR("E"), 9));
