@@ -32,8 +32,9 @@ struct want {
 struct about {
 	struct told *told;
 	size_t told_count, told_cap;
-	bool listed, final; /* there is a record in `markets`; the latest says that it is finalized */
-	bool buried;        /* a dead letter names it */
+	bool listed, final; /* there is a record in `markets`; the one fetched last says that it is finalized */
+	int64_t fetched_ns;
+	bool buried; /* a dead letter names it */
 };
 
 struct model {
@@ -94,7 +95,10 @@ static void take_market(const struct broker_record *r, struct kmd_json_val root)
 
 	SIM_CHECK(m, "a record of a market that is none: %.*s", KMD_STR_ARG(r->key));
 	about(m)->listed = r->value.p != NULL;
-	about(m)->final = r->value.p && kmd_str_eqz(text(kmd_json_get(root, "body"), "status"), "finalized");
+	if (!r->value.p || time_of(text(root, "fetched_at")) < about(m)->fetched_ns)
+		return; /* what a former member still had in hand comes behind what is newer */
+	about(m)->fetched_ns = time_of(text(root, "fetched_at"));
+	about(m)->final = kmd_str_eqz(text(kmd_json_get(root, "body"), "status"), "finalized");
 }
 
 static void take_frame(const struct broker_record *r, struct kmd_json_val root)
@@ -242,7 +246,7 @@ static const char *wrong_with_market(const struct ex_market *m)
 		return NULL;
 	if (!tells_outcome(a, v))
 		return text_of("no record of the settlement of", m->ticker);
-	return a->final ? NULL : text_of("the last record does not say final of", m->ticker);
+	return a->final ? NULL : text_of("the newest record does not say final of", m->ticker);
 }
 
 static const char *wrong_with_frames(int32_t partition)
