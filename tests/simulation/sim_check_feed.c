@@ -138,11 +138,15 @@ void feed_read(struct seens *ret)
 
 /* ---- gaps ---- */
 
-/* Was @sid named by an answer that was received? Its number, or 0. */
+/*
+ * Was @sid named as subscribed by an answer that was received? Its number, or 0. An `ok` names no channel: one that
+ * comes when its command was given up already says nothing.
+ */
 static int64_t claimed_at(const struct seen *s, int64_t sid)
 {
 	for (size_t i = 0; i < s->conn->received_count; i++)
-		if (s->conn->received[i]->claims && s->conn->received[i]->sid == sid)
+		if (s->conn->received[i]->claims && s->conn->received[i]->sid == sid &&
+		    strcmp(s->conn->received[i]->type, "ok") != 0)
 			return (int64_t)i + 1;
 	return 0;
 }

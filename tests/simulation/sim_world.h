@@ -50,8 +50,9 @@ enum sim_mode { SIM_SINK, SIM_INGEST, SIM_ENRICHER, SIM_ALL, SIM_MODE_COUNT };
 	X(command) \
 	X(unanswered) \
 	X(late_reply) \
-	X(dial) X(refuse) X(broker_down) X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) \
-	    X(stop) X(scale) X(rest_empty) X(rest_stale) X(rest_error) X(rest_throttle) X(rest_locked) X(rest_garbage) \
+	X(dial) \
+	X(refuse) X(broker_down) X(commit_lost) X(pg_cut) X(pg_commit_cut) X(pg_error) X(pg_down) X(poison) X(stop) \
+	    X(scale) X(rest_empty) X(rest_stale) X(rest_error) X(rest_throttle) X(rest_locked) X(rest_garbage) \
 		X(rest_lost)
 
 enum sim_fault {
