@@ -20,6 +20,7 @@ struct kmd_pg {
 	int answer_ms; /* 0: for ever */
 	bool silent;   /* waited in vain: as good as lost */
 	char state[6];
+	int64_t copy_row;
 };
 
 /* A result is libpq's own; the name is ours so that its header stays here. */
@@ -212,6 +213,11 @@ const char *kmd_pg_state(const struct kmd_pg *pg)
 	return pg->state;
 }
 
+int64_t kmd_pg_copy_row(const struct kmd_pg *pg)
+{
+	return pg->copy_row;
+}
+
 /* The code of a failed result (NULL: there was none), its state and its line. The result is freed. */
 static int failed(struct kmd_pg *pg, PGresult *result, struct kmd_err *err)
 {
@@ -220,6 +226,7 @@ static int failed(struct kmd_pg *pg, PGresult *result, struct kmd_err *err)
 	int rc;
 
 	snprintf(pg->state, sizeof(pg->state), "%s", state ? state : "");
+	pg->copy_row = kmd_pg_copy_row_of(result ? PQresultErrorField(result, PG_DIAG_CONTEXT) : NULL);
 	if (pg->silent) {
 		PQclear(result);
 		return kmd_err_set(err, KMD_EAGAIN, "no answer from the database for %d ms", pg->answer_ms);

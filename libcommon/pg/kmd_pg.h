@@ -55,5 +55,9 @@ void kmd_pg_result_free(struct kmd_pg_result *r);
 /** COPY ... FROM STDIN: @sql starts it, @data is the whole stream, in one go. Same codes as exec. */
 int kmd_pg_copy(
     struct kmd_pg *pg, const char *sql, struct kmd_str data, int64_t *ret_rows, struct kmd_err *err) KMD_MUST_CHECK;
+/** Row of the stream, from 1, at which the last failure was a COPY's; 0: not told. What the server says, unproven. */
+int64_t kmd_pg_copy_row(const struct kmd_pg *pg);
+/** The same of an error's CONTEXT (may be NULL). Pure. */
+int64_t kmd_pg_copy_row_of(const char *context);
 
 #endif

@@ -109,6 +109,18 @@ def test_a_bad_record_is_one_dead_letter_and_its_neighbours_are_rows(bench: Benc
     assert one.metric("kmd_sink_dead_letters_total", reason="rejected") == 1
 
 
+def test_rows_that_postgres_refuses_cost_their_batch_little(bench: Bench) -> None:
+    bad = {100, 101, 300}
+    bench.topic("orderbook")
+    bench.produce("orderbook", [delta(n + 1, market=unindexable(n) if n in bad else "KXA") for n in range(400)])
+    one = bench.start(KMD_SINK_BATCH_AGE="1s")
+    bench.wait_done("orderbook")
+    assert bench.dead("orderbook") == dict.fromkeys(bad, "rejected")
+    assert bench.one("SELECT array_agg(kafka_offset ORDER BY 1) FROM kalshi.orderbook_deltas") == [n for n in range(400) if n not in bad]
+    one.wait_metric("kmd_sink_dead_letters_total", 3)
+    assert one.metric("kmd_sink_narrowed_total") <= 2 * len(bad), "Postgres tells the row: refused with its batch, then alone"
+
+
 def test_a_frame_sent_again_is_a_duplicate(bench: Bench) -> None:
     bench.topic("tickers")
     price = {"market_ticker": "KXA", "price_dollars": "0.48"}

@@ -84,6 +84,7 @@ struct db_result {
 	int rows, columns;
 	struct kmd_str *values; /* rows * columns; NONE: NULL */
 	int64_t affected;
+	int64_t copy_row; /* at which a COPY failed, as it is told: maybe wrong; 0: untold */
 };
 
 struct db_request {

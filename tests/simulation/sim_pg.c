@@ -66,6 +66,11 @@ const char *kmd_pg_state(const struct kmd_pg *pg)
 	return pg->state;
 }
 
+int64_t kmd_pg_copy_row(const struct kmd_pg *pg)
+{
+	return pg->conn->result ? pg->conn->result->copy_row : 0;
+}
+
 static int broken(struct kmd_pg *pg, struct kmd_err *err)
 {
 	pg->conn->lost = true;

@@ -247,6 +247,15 @@ static bool is_poison(const struct db_row *row)
 	return row->table != SINK_T_DEAD && memmem(row->bytes.p, row->bytes.n, "poison", 6) != NULL;
 }
 
+/* The row at fault is told for one record, not for the next, wrongly for the third. */
+static void refuse(struct db_result *r, const struct db_rows *rows, size_t i)
+{
+	const int64_t told[] = {(int64_t)i + 1, 0, (int64_t)((i + rows->count / 2) % (rows->count + 1)) + 1};
+
+	sql_fault(r, "22003", "numeric field overflow");
+	r->copy_row = told[rows->of[i]->offset % 3];
+}
+
 static void insert(struct db_conn *c, struct db_row *row)
 {
 	struct db_offset *o;
@@ -291,7 +300,7 @@ static bool copy_into(struct db_conn *c, struct db_result *r, enum sink_table t,
 		enum fate f = INSERTED;
 
 		if (is_poison(rows->of[i])) {
-			sql_fault(r, "22003", "numeric field overflow");
+			refuse(r, rows, i);
 			return true;
 		}
 		if (t == SINK_T_TRADES)
@@ -360,7 +369,7 @@ static bool run_copy(struct db_conn *c, struct db_result *r)
 	copy_read(t, c->request.data, &rows);
 	for (size_t i = 0; i < rows.count && r->rc == 0; i++)
 		if (is_poison(rows.of[i]))
-			sql_fault(r, "22003", "numeric field overflow");
+			refuse(r, &rows, i);
 	if (r->rc == 0)
 		c->temporary[t] = rows;
 	return true;

@@ -238,6 +238,14 @@ void sink_batch_add(struct sink_batch *b, struct sink_progress *p, void *handle,
 	sink_progress_take(p, r, &f, clock->now_ns + SINK_AHEAD_NS);
 }
 
+size_t sink_batch_place(const struct sink_batch *b, enum sink_table table, int64_t row)
+{
+	for (size_t i = 0; i < b->count && row > 0; i++)
+		if (b->entries[i].table == table && --row == 0)
+			return i + 1;
+	return 0;
+}
+
 void sink_batch_seal(struct sink_batch *b)
 {
 	for (int t = 0; t < SINK_TABLE_COUNT && !b->sealed; t++)

@@ -79,6 +79,10 @@ bool sink_batch_due(const struct sink_batch *b, const struct sink_limits *limits
  */
 void sink_batch_add(struct sink_batch *b, struct sink_progress *p, void *handle, const struct sink_record *r,
     const char *topic, enum sink_fault refused, const struct sink_clock *clock, struct kmd_mono now);
+/**
+ * Place in the batch, from 1, of the record whose row is number @row, from 1, in the stream of @table; 0: none is.
+ */
+size_t sink_batch_place(const struct sink_batch *b, enum sink_table table, int64_t row);
 /** Ends the streams: they can be sent; nothing can be added. Once or more often. */
 void sink_batch_seal(struct sink_batch *b);
 /** Forgets rows and counts but not the entries, for building anew: take them with sink_batch_take_entries first. */

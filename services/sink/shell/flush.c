@@ -99,7 +99,7 @@ void writer_refill(struct writer *w)
 {
 	struct writer_later *l = &w->later;
 
-	while (l->at < l->count && w->batch.count < w->narrow) {
+	while (l->at < l->count && w->batch.count < sink_narrow_limit(&w->narrow)) {
 		struct sink_entry *e = &l->entries[l->at++];
 
 		if (writer_is_ours(part_of(e->progress)))
@@ -150,24 +150,22 @@ static void done(struct writer *w)
 	}
 	for (size_t i = 0; i < w->batch.count; i++)
 		writer_release(w, w->batch.entries[i].handle);
+	sink_narrow_written(&w->narrow, w->batch.count);
 	sink_batch_clear(&w->batch);
-	if (w->narrow < SIZE_MAX / 2)
-		w->narrow *= 2;
 	kmd_backoff_reset(&w->backoff);
 	if (hub_database(w->hub, w->index, true, NULL))
 		kmd_log(KMD_LOG_INFO, "database_ok", "writer", "%zu", w->index, NULL);
 }
 
-/* Half of the batch, until it is one record: that one is the dead letter. */
+/* Less of the batch, until it is one record: that one is the dead letter. */
 static void narrow(struct writer *w, const char *state, const struct kmd_err *err)
 {
 	const size_t n = w->batch.count;
 	struct sink_entry *e = &w->batch.entries[0];
 
 	kmd_counter_add(w->hub->stats.narrowed, 1);
-	if (n > 1) {
-		w->narrow = n / 2;
-	} else {
+	sink_narrow_refused(&w->narrow, n, w->told);
+	if (n == 1) {
 		struct part *p = part_of(e->progress);
 
 		e->refused = (uint8_t)sink_fault_of_sqlstate(state);
@@ -234,5 +232,5 @@ void writer_flush(struct writer *w)
 			break;
 		attempt(w);
 	}
-	w->narrow = SIZE_MAX;
+	w->narrow = (struct sink_narrow){0};
 }

@@ -77,7 +77,10 @@ int tables_take_turns(struct writer *w, enum sink_table t, struct kmd_err *err)
 
 static int copy(struct writer *w, enum sink_table t, const char *target, struct kmd_err *err)
 {
-	return tables_send(w, t, target, &w->batch.stream[t], err);
+	const int rc = tables_send(w, t, target, &w->batch.stream[t], err);
+
+	w->told = rc < 0 ? sink_batch_place(&w->batch, t, kmd_pg_copy_row(w->db.pg)) : 0;
+	return rc;
 }
 
 static int64_t trades_of(const struct writer *w, int32_t partition)

@@ -256,6 +256,7 @@ static enum write_result write_now(struct writer *w, char state[8], struct kmd_e
 	struct kmd_err ignored;
 	int rc = tables_ensure(w, err);
 
+	w->told = 0;
 	if (rc == 0)
 		rc = transact(w, err);
 	if (rc == 0) {

@@ -171,7 +171,6 @@ struct writer *writer_start(struct hub *hub, size_t index)
 	w->backoff = (struct kmd_backoff){BACKOFF_BASE_NS, BACKOFF_CAP_NS, 0};
 	w->rng = (uint64_t)kmd_wall_now().ns ^ (index << 56);
 	w->limits = (struct sink_limits){(size_t)set->batch_rows, set->batch_bytes, set->batch_age_ns};
-	w->narrow = SIZE_MAX;
 	queue_init(&w->queue);
 	if (pthread_create(&w->thread, NULL, run, w) != 0)
 		abort(); /* no thread is like no memory */

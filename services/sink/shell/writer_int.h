@@ -8,6 +8,7 @@
 #include "kmd_backoff.h"
 #include "part.h"
 #include "sink_batch.h"
+#include "sink_narrow.h"
 #include "writer.h"
 
 /* What the files of the writer share; all of it belongs to the writer's thread unless said otherwise. */
@@ -45,7 +46,8 @@ struct writer {
 	struct sink_limits limits;
 	struct sink_batch batch;
 	struct writer_later later;
-	size_t narrow; /* entries a batch may have now */
+	struct sink_narrow narrow;
+	size_t told; /* place in the batch, from 1, of the record at which the last COPY failed; 0: not told */
 	struct writer_move *moves;
 	size_t moves_count, moves_cap;
 

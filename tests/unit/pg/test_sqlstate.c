@@ -42,12 +42,27 @@ static void a_schema_that_is_not_ours_is_fatal(void **state)
 	expect(KMD_FATAL, states);
 }
 
+static void the_row_of_a_copy_is_read_from_its_context(void **state)
+{
+	(void)state;
+	assert_int_equal(kmd_pg_copy_row_of("COPY orderbook_deltas, line 12"), 12);
+	assert_int_equal(kmd_pg_copy_row_of("COPY t2, line 9000, column n"), 9000);
+	assert_int_equal(kmd_pg_copy_row_of("COPY trades, Zeile 7"), 7);
+	assert_int_equal(kmd_pg_copy_row_of("SQL statement \"SELECT 3\"\nCOPY trades, line 7"), 7);
+	assert_int_equal(kmd_pg_copy_row_of("COPY trades"), 0);
+	assert_int_equal(kmd_pg_copy_row_of("COPY trades, line\n5"), 0);
+	assert_int_equal(kmd_pg_copy_row_of("SQL statement, line 3"), 0);
+	assert_int_equal(kmd_pg_copy_row_of(""), 0);
+	assert_int_equal(kmd_pg_copy_row_of(NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(places_and_times_are_retried),
 	    cmocka_unit_test(what_the_data_caused_is_rejected),
 	    cmocka_unit_test(a_schema_that_is_not_ours_is_fatal),
+	    cmocka_unit_test(the_row_of_a_copy_is_read_from_its_context),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "sink_batch.h"
+#include "sink_narrow.h"
 
 /* A batch, one partition of topic trades and one of orderbook, and records made on the spot. */
 
@@ -219,6 +220,142 @@ static void a_dlq_record_keeps_its_reason_and_its_numbers_are_another_topic_s(vo
 	sink_progress_fini(&dlq);
 }
 
+static void a_row_of_a_stream_is_found_in_the_batch(void **state)
+{
+	struct desk *d = *state;
+
+	trade(d, 0, "1", "a");
+	put(d, &d->book, 0, "2", "ws", "{}", SINK_FAULT_NONE); /* a dead letter */
+	trade(d, 1, "2", "a");                                 /* a repetition has no row */
+	trade(d, 2, "3", "b");
+	assert_int_equal(sink_batch_place(&d->batch, SINK_T_TRADES, 1), 1);
+	assert_int_equal(sink_batch_place(&d->batch, SINK_T_TRADES, 2), 4);
+	assert_int_equal(sink_batch_place(&d->batch, SINK_T_DEAD, 1), 2);
+	assert_int_equal(sink_batch_place(&d->batch, SINK_T_TRADES, 3), 0);
+	assert_int_equal(sink_batch_place(&d->batch, SINK_T_TRADES, 0), 0);
+	assert_int_equal(sink_batch_place(&d->batch, SINK_T_TRADES, INT64_MAX), 0);
+}
+
+/* A Postgres that refuses some of the records, and what it says of which one it was. */
+struct refusals {
+	bool bad[100];
+	size_t (*tell)(size_t at, size_t count); /* @at place of the first bad one, from 1 */
+};
+
+static size_t rightly(size_t at, size_t count)
+{
+	(void)count;
+	return at;
+}
+
+static size_t not_at_all(size_t at, size_t count)
+{
+	(void)at, (void)count;
+	return 0;
+}
+
+static size_t one_too_late(size_t at, size_t count)
+{
+	(void)count;
+	return at + 1;
+}
+
+static size_t one_too_early(size_t at, size_t count)
+{
+	(void)count;
+	return at - 1;
+}
+
+static size_t the_first(size_t at, size_t count)
+{
+	(void)at, (void)count;
+	return 1;
+}
+
+static size_t the_last(size_t at, size_t count)
+{
+	(void)at;
+	return count;
+}
+
+/* Place of the first bad one of the batch, from 1; 0: all are good. */
+static size_t first_bad(const struct refusals *f, size_t at, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (f->bad[at + i])
+			return i + 1;
+	return 0;
+}
+
+/* Writes all 100; asserts that the dead letters are the bad ones. Returns how many transactions it took. */
+static int transactions(const struct refusals *f)
+{
+	struct refusals left = *f;
+	struct sink_narrow n = {0};
+	bool dead[100] = {false};
+	int made = 0;
+
+	for (size_t at = 0; at < 100; made++) {
+		const size_t limit = sink_narrow_limit(&n), count = limit < 100 - at ? limit : 100 - at;
+		const size_t bad = first_bad(&left, at, count);
+
+		assert_true(count > 0 && made < 1000);
+		if (bad == 0) {
+			sink_narrow_written(&n, count);
+			at += count;
+			continue;
+		}
+		sink_narrow_refused(&n, count, f->tell(bad, count));
+		if (count == 1) {
+			dead[at] = true;
+			left.bad[at] = false; /* it goes on as a dead letter */
+		}
+	}
+	assert_memory_equal(dead, f->bad, sizeof(dead));
+	return made;
+}
+
+static void a_record_that_was_told_costs_three_transactions_more(void **state)
+{
+	(void)state;
+	assert_int_equal(transactions(&(struct refusals){.tell = rightly}), 1);
+	/* all; what lies before it; it alone; it as a dead letter with the rest */
+	assert_int_equal(transactions(&(struct refusals){.bad = {[41] = true}, .tell = rightly}), 4);
+	assert_int_equal(transactions(&(struct refusals){.bad = {[0] = true}, .tell = rightly}), 3);
+	assert_int_equal(transactions(&(struct refusals){.bad = {[99] = true}, .tell = rightly}), 4);
+	assert_int_equal(transactions(&(struct refusals){.bad = {[41] = true, [77] = true}, .tell = rightly}), 7);
+}
+
+static void a_record_untold_is_found_by_halving_and_then_batches_are_whole(void **state)
+{
+	(void)state;
+	/* 100, 50 (7 times halved at most, each written or refused), it alone, then the rest at once */
+	for (size_t i = 0; i < 100; i++) {
+		struct refusals f = {.tell = not_at_all};
+
+		f.bad[i] = true;
+		assert_true(transactions(&f) <= 1 + 7 + 1 + 1);
+	}
+}
+
+static void every_bad_record_is_found_however_wrong_it_is_told(void **state)
+{
+	static size_t (*const tell[])(size_t, size_t) = {
+	    rightly, not_at_all, one_too_late, one_too_early, the_first, the_last};
+
+	(void)state;
+	for (size_t t = 0; t < sizeof(tell) / sizeof(tell[0]); t++) {
+		for (size_t i = 0; i < 100; i++) {
+			for (size_t j = i; j < 100; j++) {
+				struct refusals f = {.tell = tell[t]};
+
+				f.bad[i] = f.bad[j] = true;
+				assert_true(transactions(&f) <= 1 + 2 * (3 * 7 + 2));
+			}
+		}
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -233,6 +370,10 @@ int main(void)
 	    TEST(a_batch_is_built_anew_without_a_partition),
 	    TEST(what_postgres_refused_is_a_dead_letter_and_its_twin_takes_its_place),
 	    TEST(a_stream_is_head_rows_tail),
+	    TEST(a_row_of_a_stream_is_found_in_the_batch),
+	    TEST(a_record_that_was_told_costs_three_transactions_more),
+	    TEST(a_record_untold_is_found_by_halving_and_then_batches_are_whole),
+	    TEST(every_bad_record_is_found_however_wrong_it_is_told),
 	    TEST(a_dlq_record_keeps_its_reason_and_its_numbers_are_another_topic_s),
 	};
 
