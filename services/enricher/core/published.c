@@ -142,7 +142,6 @@ static void apply_market(struct enrich_published *p, struct kmd_str ticker, stru
 
 	if (fetched_ns < m->fetched_ns)
 		return;
-	m->sent = 0; /* this one stands behind it, and may be another member's */
 	m->fetched_ns = fetched_ns;
 	m->hash = enrich_content_hash(body, &p->arena);
 	m->has_series = kmd_json_text(kmd_json_get(record, "series_ticker"), &p->arena).n > 0;
@@ -164,7 +163,6 @@ static void apply_parent(
 
 	if (fetched_ns < e->fetched_ns)
 		return;
-	e->sent = 0; /* as of a market */
 	e->fetched_ns = fetched_ns;
 	e->hash = enrich_content_hash(kmd_json_get(record, "body"), &p->arena);
 	forget_sent(&e->sent, before, e->hash);
