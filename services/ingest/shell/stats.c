@@ -48,7 +48,7 @@ struct kmd_gauge *ingest_stats_shard(struct kmd_metrics *m, size_t shard)
 	char labels[32];
 
 	snprintf(labels, sizeof(labels), "shard=\"%zu\"", shard);
-	return kmd_metrics_gauge(m, "kmd_ingest_shard_held", labels, "1 while the shard is captured here.");
+	return kmd_metrics_gauge(m, "kmd_ingest_shard_held", labels, "Whether the shard is captured here, 1 or 0.");
 }
 
 void ingest_stats_init(struct ingest_stats *s, struct kmd_metrics *m)
