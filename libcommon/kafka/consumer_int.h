@@ -67,7 +67,8 @@ bool consumer_assign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n);
 
 /* consumer_end.c */
-/** Leaves the group; the shell is told of its last revocation. Blocks: at most 5 s, then the group has to notice. */
+/** Leaves the group; the shell is told of its last revocation. Blocks: 5 s, beside what its callbacks take, then the group
+ * has to notice. */
 void consumer_leave(struct kmd_consumer *c);
 /** Takes @rk, which has left. Blocks: at most 3 s, then it stays until the process ends, and false is returned. */
 bool consumer_destroy(rd_kafka_t *rk);

@@ -295,11 +295,14 @@ def main() -> int:
         rig.start(("ingest", "enricher"))
         story = live_through(rig, crew, options.pause)
         line = report(story, check(rig, story, ledger))
-        print(line)
-        assert line.endswith("ok"), "a bound is missed"
         assert rig.enricher.stop() == 0
+        print(line)
+        if not line.endswith("ok"):
+            print(f"logs: {folder}", file=sys.stderr)
+            return 1
     except AssertionError as wrong:
-        print(f"takeover: {wrong}\nlogs: {folder}", file=sys.stderr)
+        print(f"8 takeover: {' '.join(str(wrong).split())}: FAIL")
+        print(f"logs: {folder}", file=sys.stderr)
         return 1
     finally:
         crew.kill()
