@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kmd_httpd.h"
+#include "kmd_left.h"
 #include "kmd_log.h"
 #include "kmd_mem.h"
 #include "options.h"
@@ -179,6 +180,15 @@ static int start(
 	return 0;
 }
 
+/* What is left behind goes on with all it has, until the process is gone: nothing is taken away before. */
+static void end_with_what_is_left(int code)
+{
+	if (!kmd_left())
+		return;
+	fflush(NULL);
+	_exit(code);
+}
+
 static int serve(struct kmd_app *app, const void *settings, const struct kmd_conf *conf)
 {
 	struct kmd_err err = {0};
@@ -195,6 +205,7 @@ static int serve(struct kmd_app *app, const void *settings, const struct kmd_con
 		code = atomic_load(&app->exit_code);
 	else
 		code = complain(app->program, code_of(rc), err.text);
+	end_with_what_is_left(code);
 	kmd_httpd_stop(app->httpd);
 	signals_stop();
 	kmd_metrics_free(app->metrics);
@@ -247,7 +258,10 @@ static int run_command(
 	signals_unblock(); /* it has nothing to drain */
 	int code = o->command->run(settings, conf, o->command_arg, &err);
 
-	return code ? complain(app->program, code, err.text) : 0;
+	if (code)
+		complain(app->program, code, err.text);
+	end_with_what_is_left(code);
+	return code;
 }
 
 /* Settings are loaded; does what the options ask for. */

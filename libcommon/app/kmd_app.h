@@ -17,6 +17,7 @@
  *   settings invalid                  ->  one line, 78
  *   init -> RUN: step, step, ...  -- SIGTERM/SIGINT or step's verdict -->  DRAIN: step until DONE or deadline  -> fini
  *   a second signal, at least a second after the first, exits at once with 70
+ *   a thread was left behind (kmd_left.h) -> after fini nothing more is freed: _exit
  *
  * The main loop's turn is the heart beat of /livez: step must return within a second.
  */

@@ -112,7 +112,8 @@ static void on_revoked(struct kmd_consumer *c, struct kmd_tp *tps, size_t n)
 
 void group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
-	struct kmd_consumer *c = opaque;
+	const struct consumer_handle *h = opaque;
+	struct kmd_consumer *c = h->c;
 	size_t n;
 	struct kmd_tp *tps = tps_of(c, list, &n);
 

@@ -6,11 +6,16 @@
 #include "kafka_int.h"
 #include "kmd_consumer.h"
 
-/* librdkafka's handle, alive until the consumer is closed and its last record is freed. */
+/*
+ * librdkafka's handle, alive until the consumer is closed and its last record is freed, and what librdkafka's own
+ * threads use of ours.
+ */
 struct consumer_handle {
+	struct kafka_health health; /* first: the opaque of all callbacks */
 	atomic_int refs;
 	rd_kafka_t *rk;
-	atomic_bool joining; /* a JoinGroup is unanswered; set by the client's threads */
+	atomic_bool joining;    /* a JoinGroup is unanswered; set by the client's threads */
+	struct kmd_consumer *c; /* for the callbacks that its own calls serve; not after it is closed */
 };
 void consumer_handle_unref(struct consumer_handle *h);
 
@@ -29,10 +34,11 @@ struct consumer_topic {
 };
 
 struct kmd_consumer {
-	struct kafka_health health; /* first: the opaque of all callbacks */
 	struct kmd_kafka k;
 	struct consumer_handle *handle;
-	rd_kafka_t *rk; /* of handle */
+	rd_kafka_t *rk;              /* of handle */
+	struct kafka_health *health; /* of handle */
+	bool leaving;                /* nothing is waited for any more */
 	rd_kafka_queue_t *queue;
 	int fd;
 	unsigned mask;
@@ -67,11 +73,12 @@ bool consumer_assign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n);
 
 /* consumer_end.c */
-/** Leaves the group; the shell is told of its last revocation. Blocks: 5 s, beside what its callbacks take, then the group
- * has to notice. */
+/**
+ * Leaves the group; the shell is told of its last revocation. Blocks: at most 5 s, and as long as one assignment (5 s
+ * for committed offsets, then the shell's time) or revocation takes; then the group has to notice. What is pending is
+ * not asked for again.
+ */
 void consumer_leave(struct kmd_consumer *c);
-/** Takes @rk, which has left. Blocks: at most 3 s, then it stays until the process ends, and false is returned. */
-bool consumer_destroy(rd_kafka_t *rk);
 
 /* consumer_group.c */
 void group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);

@@ -6,6 +6,7 @@
 /* Moving, pausing and committing partitions, and where they end. */
 
 #define SEEK_MS 5000
+#define COMMIT_MS 3000
 
 int kmd_consumer_pause(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 {
@@ -52,8 +53,24 @@ int kmd_consumer_seek(struct kmd_consumer *c, const struct kmd_tp *tp, struct km
 	consumer_unassign(c, tp, 1);
 	if (!consumer_assign(c, tp, 1))
 		return kmd_err_set(
-		    err, KMD_EAGAIN, "%s [%d]: %s", kmd_topic_name(tp->topic), (int)tp->partition, c->health.why);
+		    err, KMD_EAGAIN, "%s [%d]: %s", kmd_topic_name(tp->topic), (int)tp->partition, c->health->why);
 	return 0;
+}
+
+/* As rd_kafka_commit, which may wait for a minute. */
+static rd_kafka_resp_err_t commit_and_wait(struct kmd_consumer *c, const rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(c->rk);
+	rd_kafka_resp_err_t code = rd_kafka_commit_queue(c->rk, list, queue, NULL, NULL);
+	rd_kafka_event_t *event = NULL;
+
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		event = rd_kafka_queue_poll(queue, COMMIT_MS);
+		code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+	}
+	rd_kafka_event_destroy(event);
+	rd_kafka_queue_destroy(queue);
+	return code;
 }
 
 int kmd_consumer_commit(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err)
@@ -66,7 +83,8 @@ int kmd_consumer_commit(struct kmd_consumer *c, const struct kmd_tp *tps, size_t
 	if (atomic_load(&c->handle->joining))
 		return kmd_err_set(err, KMD_EAGAIN, "committing offsets: the group is dividing its partitions anew");
 	list = consumer_list(c, tps, n);
-	code = rd_kafka_commit(c->rk, list, !sync);
+	/* The leaving itself waits for what is under way. */
+	code = sync && !c->leaving ? commit_and_wait(c, list) : rd_kafka_commit(c->rk, list, 1);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return 0;

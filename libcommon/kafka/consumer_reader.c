@@ -119,7 +119,7 @@ void reader_look(struct kmd_consumer *c, struct kmd_mono now)
 	if (now.ns < c->look_ns)
 		return;
 	if (rd_kafka_metadata(c->rk, 0, NULL, &md, LOOK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-		kafka_health_good(&c->health, kmd_mono_now());
+		kafka_health_good(c->health, kmd_mono_now());
 		c->complete = take_in(c, md);
 		rd_kafka_metadata_destroy(md);
 	}
@@ -128,7 +128,7 @@ void reader_look(struct kmd_consumer *c, struct kmd_mono now)
 
 bool kmd_consumer_caught_up(struct kmd_consumer *c)
 {
-	if (!c->complete || !c->health.up)
+	if (!c->complete || !c->health->up)
 		return false;
 	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
 		for (int32_t i = 0; i < c->topics[t].count; i++) {

@@ -11,7 +11,7 @@
 
 /* One conversation with the broker, with a client of its own and an end. */
 struct admin {
-	struct kafka_health health; /* first: the opaque of all callbacks */
+	struct kafka_health *health; /* the opaque of all callbacks; goes with the client */
 	const struct kmd_kafka *k;
 	rd_kafka_t *rk;
 	int64_t deadline_ns;
@@ -34,7 +34,9 @@ static void admin_close(struct admin *a)
 		if (a->rkt[t])
 			rd_kafka_topic_destroy(a->rkt[t]);
 	if (a->rk)
-		rd_kafka_destroy(a->rk);
+		kafka_client_end(a->rk, free, a->health);
+	else
+		free(a->health);
 }
 
 static int admin_open(struct admin *a, const struct kmd_kafka *k, unsigned mask, int timeout_ms, struct kmd_err *err)
@@ -43,10 +45,11 @@ static int admin_open(struct admin *a, const struct kmd_kafka *k, unsigned mask,
 	int rc;
 
 	*a = (struct admin){.k = k, .mask = mask, .deadline_ns = kmd_mono_now().ns + timeout_ms * KMD_NS_PER_MS};
-	kafka_health_init(&a->health);
 	if (!conf)
 		return KMD_ECONFIG;
-	kafka_health_watch(&a->health, conf);
+	a->health = kmd_calloc(1, sizeof(*a->health));
+	kafka_health_init(a->health);
+	kafka_health_watch(a->health, conf);
 	rc = kafka_client_new(&a->rk, k, KAFKA_ADMIN, conf, err);
 	if (rc < 0)
 		return rc;
@@ -65,7 +68,7 @@ static int unanswered(struct admin *a, rd_kafka_resp_err_t code, const char *wha
 {
 	rd_kafka_poll(a->rk, 0);
 	return kmd_err_set(
-	    err, kafka_rc(code), "%s: %s%s%s", what, rd_kafka_err2str(code), *a->health.why ? ": " : "", a->health.why);
+	    err, kafka_rc(code), "%s: %s%s%s", what, rd_kafka_err2str(code), *a->health->why ? ": " : "", a->health->why);
 }
 
 static bool has_leaders(const rd_kafka_metadata_topic_t *mt)

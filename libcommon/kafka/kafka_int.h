@@ -27,6 +27,12 @@ void kafka_conf_force(rd_kafka_conf_t *conf, const char *name, const char *value
 /** A client with @conf (taken). KMD_ECONFIG with the setting's name where the text tells it. */
 int kafka_client_new(rd_kafka_t **ret, const struct kmd_kafka *k, enum kafka_role role, rd_kafka_conf_t *conf,
     struct kmd_err *err) KMD_MUST_CHECK;
+/**
+ * Ends @rk (taken; a consumer has left its group before). Blocks: at most 3 s; what has not ended then is left behind
+ * (kmd_left.h) and waited for on a thread of its own. @after(@arg) is called when nothing of the client runs any more,
+ * on some thread, perhaps never: it frees what the client's callbacks use.
+ */
+void kafka_client_end(rd_kafka_t *rk, void (*after)(void *arg), void *arg);
 /** Text of the first KAFKA_ property that breaks a rule of ours, into @err; 0 or KMD_ECONFIG. Pure. */
 int kafka_conf_refused(const struct kmd_kafka *k, struct kmd_err *err) KMD_MUST_CHECK;
 /** librdkafka's spelling of a property: @name with dots, or with underscores where those are its own. False: unknown.
@@ -46,7 +52,7 @@ struct kafka_health {
 };
 void kafka_health_init(struct kafka_health *h);
 /** Sets what librdkafka tells of its trouble, before the client is made. @h becomes the opaque of all its callbacks, so
- * it stands first in its owner. */
+ * it stands first in its owner, which lives as long as the client (kafka_client_end). */
 void kafka_health_watch(struct kafka_health *h, rd_kafka_conf_t *conf);
 /** An error that was told. */
 void kafka_health_error(struct kafka_health *h, rd_kafka_t *rk, rd_kafka_resp_err_t code, const char *text);

@@ -54,7 +54,7 @@ static bool good(struct kmd_consumer *c, rd_kafka_error_t *error)
 {
 	if (!error)
 		return true;
-	kafka_health_error(&c->health, c->rk, rd_kafka_error_code(error), rd_kafka_error_string(error));
+	kafka_health_error(c->health, c->rk, rd_kafka_error_code(error), rd_kafka_error_string(error));
 	rd_kafka_error_destroy(error);
 	return false;
 }
@@ -77,19 +77,21 @@ bool consumer_assign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 {
 	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
+	const char *protocol = rd_kafka_rebalance_protocol(c->rk); /* NULL: the group has ended, nothing is left to it */
 
 	for (size_t i = 0; i < n; i++)
 		consumer_part(c, tps[i].topic, tps[i].partition)->assigned = false;
-	if (strcmp(rd_kafka_rebalance_protocol(c->rk), "COOPERATIVE") == 0 || c->is_reader)
+	if (c->is_reader || (protocol && strcmp(protocol, "COOPERATIVE") == 0))
 		good(c, rd_kafka_incremental_unassign(c->rk, list));
-	else
+	else if (protocol)
 		rd_kafka_assign(c->rk, NULL); /* out of the group: all of it goes */
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
 static int on_stats(rd_kafka_t *rk, char *json, size_t n, void *opaque)
 {
-	struct kmd_consumer *c = opaque;
+	const struct consumer_handle *h = opaque;
+	const struct kmd_consumer *c = h->c;
 
 	(void)rk;
 	if (c->k.group_metrics && !c->is_reader)
@@ -106,10 +108,13 @@ static int open_client(struct kmd_consumer *c, enum kafka_role role, const char 
 	if (!conf)
 		return KMD_ECONFIG;
 	kafka_conf_force(conf, "group.id", group);
-	static_assert(offsetof(struct kmd_consumer, health) == 0, "the opaque of all callbacks");
-	kafka_health_watch(&c->health, conf);
-	rd_kafka_conf_set_stats_cb(conf, on_stats);
 	c->handle = kmd_calloc(1, sizeof(*c->handle));
+	c->handle->c = c;
+	c->health = &c->handle->health;
+	kafka_health_init(c->health);
+	static_assert(offsetof(struct consumer_handle, health) == 0, "the opaque of all callbacks");
+	kafka_health_watch(c->health, conf);
+	rd_kafka_conf_set_stats_cb(conf, on_stats);
 	if (role == KAFKA_GROUP) {
 		rd_kafka_conf_set_rebalance_cb(conf, group_on_rebalance);
 		joining_watch(c->handle, conf);
@@ -134,7 +139,6 @@ static struct kmd_consumer *consumer_new(const struct kmd_kafka *k, unsigned mas
 
 	c->k = *k;
 	c->mask = mask;
-	kafka_health_init(&c->health);
 	return c;
 }
 
@@ -271,7 +275,7 @@ static void on_event(struct kmd_consumer *c, const rd_kafka_message_t *m)
 		on_trouble(c, m);
 		break;
 	case RD_KAFKA_RESP_ERR__FATAL:
-		kafka_health_error(&c->health, c->rk, m->err, rd_kafka_message_errstr(m));
+		kafka_health_error(c->health, c->rk, m->err, rd_kafka_message_errstr(m));
 		break;
 	default:
 		break; /* passing, and the client retries by itself */
@@ -333,7 +337,7 @@ static void serve(struct kmd_consumer *c, struct kmd_mono now)
 		reader_look(c, now);
 	else
 		group_serve_pending(c, now);
-	kafka_health_check(&c->health, c->rk, now);
+	kafka_health_check(c->health, c->rk, now);
 	if (c->trouble[0] && now.ns - c->trouble_ns > TROUBLE_NS)
 		c->trouble[0] = '\0';
 }
@@ -375,14 +379,14 @@ int kmd_consumer_poll(struct kmd_consumer *c, struct kmd_record **ret, int max, 
 		n = take_batch(c, max, wait_ms(c, deadline_ns - now.ns));
 		given = give_batch(c, ret, n);
 		now = kmd_mono_now();
-	} while (given == 0 && !c->health.fatal && now.ns < deadline_ns);
+	} while (given == 0 && !c->health->fatal && now.ns < deadline_ns);
 	if (n == max)
 		signal_rest(c);
 	if (given > 0) {
-		kafka_health_good(&c->health, now);
+		kafka_health_good(c->health, now);
 		c->trouble[0] = '\0';
 	}
-	return c->health.fatal && given == 0 ? KMD_EFAULT : given;
+	return c->health->fatal && given == 0 ? KMD_EFAULT : given;
 }
 
 int kmd_consumer_fd(const struct kmd_consumer *c)
@@ -392,9 +396,9 @@ int kmd_consumer_fd(const struct kmd_consumer *c)
 
 bool kmd_consumer_connected(const struct kmd_consumer *c, const char **ret_why)
 {
-	if (ret_why && !c->health.up)
-		*ret_why = c->health.why;
+	if (ret_why && !c->health->up)
+		*ret_why = c->health->why;
 	else if (ret_why && c->trouble[0])
 		*ret_why = c->trouble;
-	return c->health.up && !c->trouble[0];
+	return c->health->up && !c->trouble[0];
 }

@@ -55,7 +55,12 @@ int kmd_consumer_join(struct kmd_consumer **ret, const struct kmd_kafka *k, cons
  */
 int kmd_consumer_read(struct kmd_consumer **ret, const struct kmd_kafka *k, unsigned mask, int64_t start,
     struct kmd_err *err) KMD_MUST_CHECK;
-/** Leaves the group (revoked is called), frees. Records in other hands stay valid. NULL is fine. */
+/**
+ * Leaves the group (revoked is called), frees. Records in other hands stay valid. NULL is fine. Blocks:
+ * at most 5 s, and as long as revoked takes, or an assignment that comes meanwhile (5 s for committed offsets, and
+ * assigned); then, here or where the last record is freed, 3 s for the client's threads, which are left behind after
+ * that (kmd_left.h).
+ */
 void kmd_consumer_close(struct kmd_consumer *c);
 
 /**
@@ -81,9 +86,10 @@ int kmd_consumer_resume(struct kmd_consumer *c, const struct kmd_tp *tps, size_t
  */
 int kmd_consumer_seek(struct kmd_consumer *c, const struct kmd_tp *tp, struct kmd_err *err) KMD_MUST_CHECK;
 /**
- * Stores the group's offsets (.offset = next to read) in the background. @sync waits for the answer, about a session
- * timeout (10 s) at most. KMD_EAGAIN while this member waits for the group to divide its partitions anew, which it
- * does not within `revoked` unless they are lost or it leaves meanwhile: nothing is stored, try again later.
+ * Stores the group's offsets (.offset = next to read) in the background. @sync waits for the answer, at most 3 s, and
+ * not at all within kmd_consumer_close. KMD_EAGAIN: no answer; or this member waits for the group to divide its
+ * partitions anew, which it does not within `revoked` unless they are lost or it leaves meanwhile: nothing is stored
+ * then. Try again later.
  */
 int kmd_consumer_commit(
     struct kmd_consumer *c, const struct kmd_tp *tps, size_t n, bool sync, struct kmd_err *err) KMD_MUST_CHECK;

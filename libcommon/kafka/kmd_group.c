@@ -23,12 +23,17 @@ static int asker_open(struct asker *a, const struct kmd_kafka *k, int timeout_ms
 	return rc;
 }
 
+static void on_ended(void *arg)
+{
+	(void)arg; /* its callbacks use nothing of ours */
+}
+
 static void asker_close(struct asker *a)
 {
 	if (!a->rk)
 		return;
 	rd_kafka_queue_destroy(a->queue);
-	rd_kafka_destroy(a->rk);
+	kafka_client_end(a->rk, on_ended, NULL);
 }
 
 static int left_ms(const struct asker *a)

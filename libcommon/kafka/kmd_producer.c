@@ -227,25 +227,31 @@ int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64
 	return 0;
 }
 
-void kmd_producer_free(struct kmd_producer *p)
+/* The client is gone, and with it everybody who borrowed these. */
+static void free_rest(void *arg)
 {
-	if (!p)
-		return;
-	p->closing = true;
-	rd_kafka_queue_io_event_enable(p->main_queue, -1, NULL, 0);
-	rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	rd_kafka_poll(p->rk, 0);
-	rd_kafka_queue_destroy(p->main_queue);
-	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
-		rd_kafka_topic_destroy(p->rkt[t]);
-	rd_kafka_destroy(p->rk);
-	/* The client is gone, and with it everybody who borrowed these. */
+	struct kmd_producer *p = arg;
+
 	while (p->all)
 		drop_record(p, p->all);
 	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
 		hold_fini(&p->hold[t]);
 	close(p->fd);
 	free(p);
+}
+
+void kmd_producer_free(struct kmd_producer *p)
+{
+	if (!p)
+		return;
+	p->closing = true;
+	rd_kafka_queue_io_event_enable(p->main_queue, -1, NULL, 0);
+	rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+	rd_kafka_poll(p->rk, 0);
+	rd_kafka_queue_destroy(p->main_queue);
+	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
+		rd_kafka_topic_destroy(p->rkt[t]);
+	kafka_client_end(p->rk, free_rest, p);
 }
 
 /* What became of a record that librdkafka did not take. */

@@ -14,8 +14,7 @@ void consumer_handle_unref(struct consumer_handle *h)
 {
 	if (atomic_fetch_sub(&h->refs, 1) > 1)
 		return;
-	if (consumer_destroy(h->rk))
-		free(h); /* else the client may still look at it */
+	kafka_client_end(h->rk, free, h);
 }
 
 struct kmd_record *record_new(struct consumer_handle *h, rd_kafka_message_t *m, enum kmd_topic topic)

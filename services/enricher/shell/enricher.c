@@ -264,7 +264,7 @@ bool enricher_fini(void *service)
 	bool flushed = tell_left(e);
 
 	enrich_slots_settle(e);
-	enrich_slots_commit(e, true);
+	enrich_slots_commit(e, false); /* the closing waits for it */
 	free_all(e);
 	return flushed;
 }

@@ -8,6 +8,7 @@
 
 #include "kmd_consumer.h"
 #include "kmd_group.h"
+#include "kmd_left.h"
 #include "kmd_log.h"
 #include "kmd_mem.h"
 #include "kmd_ring.h"
@@ -143,6 +144,8 @@ static void close_consumer(struct ingest_group *m)
 		continue;
 	if (m->settled)
 		kmd_consumer_close(m->consumer);
+	else if (m->consumer)
+		kmd_left_note();
 	m->consumer = NULL;
 }
 
@@ -228,6 +231,7 @@ void ingest_group_stop(struct ingest_group *m)
 	until.tv_sec += END_S;
 	if (pthread_timedjoin_np(m->thread, NULL, &until) != 0) {
 		kmd_log(KMD_LOG_WARN, "group_not_left", NULL);
+		kmd_left_note();
 		return;
 	}
 	kmd_ring_free(m->events);

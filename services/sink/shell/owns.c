@@ -199,7 +199,7 @@ void owns_measure(struct owns *o, struct kmd_mono now)
 	}
 }
 
-void owns_hint(struct owns *o, bool sync)
+void owns_hint(struct owns *o)
 {
 	struct kmd_tp tps[64];
 	size_t n = 0;
@@ -217,7 +217,7 @@ void owns_hint(struct owns *o, bool sync)
 			tps[n++] = (struct kmd_tp){(enum kmd_topic)t, i, next};
 		}
 	}
-	if (kmd_consumer_commit(o->consumer, tps, n, sync, NULL) < 0)
+	if (kmd_consumer_commit(o->consumer, tps, n, false, NULL) < 0)
 		return; /* next time */
 	for (size_t i = 0; i < n; i++)
 		own_find(o, tps[i].topic, tps[i].partition)->hinted = tps[i].offset;

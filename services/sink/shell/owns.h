@@ -37,7 +37,7 @@ struct owns {
 	struct own *of[KMD_TOPIC_COUNT]; /* by partition */
 	int32_t count[KMD_TOPIC_COUNT];
 	struct kmd_mono ends; /* when to ask next where partitions end that are paused */
-	bool closing;         /* the writers are gone: revoked partitions are nobody's business */
+	bool closing;         /* keeper and writers are gone: nothing is claimed, and what is revoked is nobody's business */
 	size_t stopped;       /* partitions that wait for --accept-topic */
 	char stopped_why[200];
 };
@@ -50,8 +50,8 @@ void owns_dispatch(struct owns *o, struct kmd_record **records, int n);
 void owns_turn(struct owns *o, struct kmd_mono now);
 /** Sets the lag of each topic; asks the broker where paused partitions end now. */
 void owns_measure(struct owns *o, struct kmd_mono now);
-/** Commits what is stored as the group's offsets. */
-void owns_hint(struct owns *o, bool sync);
+/** Commits what is stored as the group's offsets, in the background; kmd_consumer_close waits for it within bounds. */
+void owns_hint(struct owns *o);
 void owns_fini(struct owns *o);
 
 #endif

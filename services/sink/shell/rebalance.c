@@ -125,6 +125,8 @@ static int on_assigned(void *ctx, struct kmd_tp *tps, size_t n)
 	const struct kmd_mono began = kmd_mono_now();
 	size_t known = 0;
 
+	if (o->closing)
+		return KMD_EAGAIN; /* never asked again: the consumer is not polled any more */
 	claim_new(o, tps, n);
 	for (size_t i = 0; i < n; i++) {
 		struct own *own = own_get(o, tps[i].topic, tps[i].partition);

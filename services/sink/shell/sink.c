@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "kmd_left.h"
 #include "kmd_log.h"
 #include "kmd_mem.h"
 #include "owns.h"
@@ -76,7 +77,7 @@ static void look(struct sink *s, struct kmd_mono now)
 		return;
 	s->measure.ns = now.ns + MEASURE_NS;
 	owns_measure(&s->owns, now);
-	owns_hint(&s->owns, false);
+	owns_hint(&s->owns);
 }
 
 /* The group is joined when there is a place to write to. */
@@ -138,7 +139,7 @@ static enum kmd_verdict drain(struct sink *s)
 		return KMD_APP_MORE;
 	}
 	if (s->owns.consumer) {
-		owns_hint(&s->owns, true);
+		owns_hint(&s->owns);
 		kmd_consumer_close(s->owns.consumer);
 		s->owns.consumer = NULL;
 	}
@@ -185,6 +186,7 @@ bool sink_fini(void *service)
 	if (!ended) {
 		/* A thread hangs in a call to Postgres; what it uses stays until the process ends. */
 		kmd_log(KMD_LOG_WARN, "database_does_not_answer", NULL);
+		kmd_left_note();
 		return tell_unwritten(unwritten) && nothing_held;
 	}
 	kmd_consumer_close(s->owns.consumer);

@@ -13,11 +13,13 @@
 
 #include "http_get.h"
 #include "kmd_app.h"
+#include "kmd_left.h"
 
 /* A program of the family in a child process, and what it did: exit code, output. */
 
-enum mode { STEADY, NEVER_DONE, FOREIGN, FAULT, INIT_FAILS, STUCK, LOSES };
+enum mode { STEADY, NEVER_DONE, FOREIGN, FAULT, INIT_FAILS, STUCK, LOSES, LEAVES };
 static enum mode mode;
+#define RETURNED 99
 
 struct settings {
 	struct kmd_app_settings app;
@@ -68,6 +70,8 @@ static enum kmd_verdict step(void *service, const struct kmd_tick *tick)
 static bool fini(void *service)
 {
 	(void)service;
+	if (mode == LEAVES)
+		kmd_left_note();
 	return mode != NEVER_DONE && mode != LOSES;
 }
 
@@ -137,7 +141,7 @@ static void spawn(struct program *p, char **argv)
 			argc++;
 		int code = kmd_app_main(&ops, argc, argv);
 		fflush(NULL);
-		_exit(code);
+		_exit(mode == LEAVES ? RETURNED : code);
 	}
 	close(out[1]);
 	close(err[1]);
@@ -338,6 +342,7 @@ static void test_ends(void **state)
 	(void)state;
 	assert_stops(STEADY, SIGTERM, 0, NULL);
 	assert_stops(LOSES, SIGTERM, 70, "could not flush");
+	assert_stops(LEAVES, SIGTERM, 0, "stopped"); /* without the way out that takes things away */
 	assert_stops(FOREIGN, 0, 78, "kmd-sink: the database belongs to another cluster\n");
 	assert_stops(FAULT, 0, 70, "kmd-sink: ");
 	setenv("KMD_SHUTDOWN_TIMEOUT", "50ms", 1);
