@@ -135,13 +135,15 @@ def test_a_terminal_error_subscribes_again(bench: Bench, code: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
 def test_a_refused_handshake_is_named_and_tried_again(bench: Bench, status: int) -> None:
-    bench.exchange.statuses = [status] * 2
+    bench.exchange.statuses = [status] * 1000
     one = bench.start()
     wait_until("named in /readyz", lambda: f"HTTP {status}" in why(one, "exchange"))
     assert one.live() == 200
+    wait_until("tried again", lambda: len(bench.exchange.dials) >= 2, timeout=60)
+    bench.exchange.statuses.clear()
     bench.exchange.connection(timeout=60)
     one.wait_ready()
-    assert [d.status for d in bench.exchange.dials] == [status, status, 101]
+    assert {d.status for d in bench.exchange.dials[:-1]} == {status} and bench.exchange.dials[-1].status == 101
 
 
 def test_a_401_by_a_wrong_clock_is_told_apart(bench: Bench) -> None:
