@@ -16,9 +16,10 @@ import shutil
 import sys
 import threading
 import time
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -116,23 +117,33 @@ def live_through(rig: Rig, kafka: Kafka, seconds: float, before: float = 10.0) -
 # -- what is there ----------------------------------------------------------------------------------------------------
 
 
-@dataclass
 class Sent:
-    """One connection in the exchange's ledger."""
+    """One connection in the exchange's ledger: hash and time of frame n at n - 1."""
 
-    hashes: list[int] = field(default_factory=list)  # of frame n at n - 1
-    times_ns: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.hashes, self.times_ns = array("q"), array("q")
 
 
-@dataclass
 class Got:
-    """One lineage in Kafka."""
+    """One lineage in Kafka, beside what was sent on its connection."""
 
-    hashes: dict[int, int] = field(default_factory=dict)
-    last: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # sid -> n, seq, recv_ns of its last frame
+    def __init__(self, sent: Sent) -> None:
+        self.sent = sent
+        self.there = bytearray(len(sent.hashes))  # 1 at n - 1: frame n, as it was sent
+        self.last: dict[int, tuple[int, int, int]] = {}  # sid -> n, seq, recv_ns of its last frame
+
+    def add(self, n: int, text: bytes) -> None:
+        assert n <= len(self.there) and hash(text) == self.sent.hashes[n - 1], f"frame {n} is not what was sent"
+        assert not self.there[n - 1], f"frame {n} stands in two partitions"
+        self.there[n - 1] = 1
+
+    @property
+    def last_n(self) -> int:
+        return self.there.rfind(1) + 1
 
 
-def read_ledger(path: Path) -> dict[int, Sent]:
+def read_ledger(path: Path) -> list[Sent]:
+    """Connection by connection."""
     sent: dict[int, Sent] = defaultdict(Sent)
     with path.open("rb") as lines:
         for line in lines:
@@ -141,34 +152,41 @@ def read_ledger(path: Path) -> dict[int, Sent]:
             assert f["n"] == len(one.hashes) + 1
             one.hashes.append(hash(base64.b64decode(f["data"])))
             one.times_ns.append(f["t_ns"])
-    return dict(sorted(sent.items()))
+    return [sent[conn] for conn in sorted(sent)]
 
 
-def messages(bootstrap: str, topic: str) -> Iterator[Any]:
-    """Every message of the topic, partition by partition in order, without keeping them."""
-    ends = consume.watermarks(bootstrap, topic)
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "faults", "enable.auto.commit": False, "auto.offset.reset": "earliest"})
-    for partition, (low, high) in ends.items():
-        if low == high:
-            continue
-        consumer.assign([TopicPartition(topic, partition, low)])
-        at = low
-        while at < high:
-            for message in consumer.consume(10000, timeout=1.0):
-                if message.error() is None and message.partition() == partition and message.offset() < high:
-                    at = message.offset() + 1
-                    yield message
-    consumer.close()
+class Reader:
+    """A topic, read on from where the last reading ended; nothing is kept."""
+
+    def __init__(self, rig: Rig, topic: str) -> None:
+        self.bootstrap, self.topic = rig.kafka.bootstrap, rig.topic(topic)
+        self.at: dict[int, int] = {}
+
+    def more(self) -> Iterator[Any]:
+        """Every message that is new, partition by partition in order."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "faults", "enable.auto.commit": False})
+        for partition, (low, high) in consume.watermarks(self.bootstrap, self.topic).items():
+            at = self.at.get(partition, low)
+            if at < high:
+                consumer.assign([TopicPartition(self.topic, partition, at)])
+            while at < high:
+                for message in consumer.consume(10000, timeout=1.0):
+                    if message.error() is None and message.partition() == partition and at <= message.offset() < high:
+                        at = message.offset() + 1
+                        yield message
+            self.at[partition] = at
+        consumer.close()
 
 
-def read_frames(rig: Rig) -> tuple[dict[int, Got], int]:
+def read_frames(rig: Rig, sent: list[Sent], lineages: list[int]) -> tuple[dict[int, Got], int]:
     """By lineage, as the sink takes them: what is not behind the last one of its partition and lineage came twice."""
-    found: dict[int, Got] = defaultdict(Got)
+    assert len(sent) == len(lineages), f"{len(sent)} connections, {len(lineages)} lineages"
+    found = {lineage: Got(one) for lineage, one in zip(lineages, sent, strict=True)}
     twice = 0
     for topic in checks.FRAME_TOPICS:
         newest: dict[tuple[int, int], int] = {}
-        for message in messages(rig.kafka.bootstrap, rig.topic(topic)):
-            headers = {name: value for name, value in message.headers() or ()}
+        for message in Reader(rig, topic).more():
+            headers = dict(message.headers() or ())
             if headers.get("source") != b"ws":
                 continue
             lineage, n = int(headers["lineage"]), int(headers["n"])
@@ -178,13 +196,12 @@ def read_frames(rig: Rig) -> tuple[dict[int, Got], int]:
                 continue
             newest[place] = n
             one = found[lineage]
-            assert n not in one.hashes, f"lineage {lineage} n {n} stands in two partitions"
-            one.hashes[n] = hash(message.value())
+            one.add(n, message.value())
             if "sid" in headers:
                 sid = int(headers["sid"])
                 if n > one.last.get(sid, (0, 0, 0))[0]:
                     one.last[sid] = (n, int(headers.get("seq", 0)), int(headers["recv_ns"]))
-    return dict(sorted(found.items())), twice
+    return found, twice
 
 
 # -- what must hold ---------------------------------------------------------------------------------------------------
@@ -201,32 +218,33 @@ class Figures:
     repaired: int = 0
 
 
-def frames_are_there(sent: dict[int, Sent], got: dict[int, Got], story: Story, figures: Figures) -> None:
+def frames_are_there(got: dict[int, Got], story: Story, figures: Figures) -> None:
     """Only the end of the killed lineage may be missing: what came in the last moment before the kill, or after it."""
-    assert len(sent) == len(got), f"{len(sent)} connections, {len(got)} lineages"
-    for i, (one, there) in enumerate(zip(sent.values(), got.values(), strict=True)):
-        last = max(there.hashes)
-        assert len(there.hashes) == last, f"{last - len(there.hashes)} frames are missing in the middle of lineage {i + 1}"
-        wrong = [n for n, text in there.hashes.items() if one.hashes[n - 1] != text]
-        assert not wrong, f"frame {wrong[0]} of lineage {i + 1} is not what was sent"
+    for i, one in enumerate(got.values()):
+        last = one.last_n
         figures.frames += last
-        missing = len(one.hashes) - last
+        hole = one.there.find(0, 0, last)
+        assert hole < 0, f"frame {hole + 1} is missing in the middle of lineage {i + 1}"
+        missing = len(one.there) - last
         if i == 0:
             figures.missing = missing
             if missing:
-                figures.lost_ms = max(0.0, (story.killed_ns - one.times_ns[last]) / 1e6)
+                figures.lost_ms = max(0.0, (story.killed_ns - one.sent.times_ns[last]) / 1e6)
         else:
             assert not missing, f"{missing} frames at the end of lineage {i + 1} are missing"
     assert figures.lost_ms <= LOST_MAX_S * 1000 * PATIENCE, f"lost {figures.lost_ms:.0f} ms before the kill"
 
 
-def feed_bounds_the_hole(rig: Rig, got: dict[int, Got], figures: Figures) -> None:
+def read_feed(rig: Rig) -> list[dict[str, Any]]:
+    return [orjson.loads(m.value()) for m in Reader(rig, "feed").more()]
+
+
+def feed_bounds_the_hole(feed: list[dict[str, Any]], got: dict[int, Got], figures: Figures) -> None:
     """`closed` of the killed lineage is exact per sid; the successor's `subscribed` begins each hole there."""
-    feed = [orjson.loads(m.value()) for m in messages(rig.kafka.bootstrap, rig.topic("feed"))]
     killed, successor = list(got)[:2]
     closed = [r for r in feed if r["kind"] == "closed" and r["lineage"] == killed]
     assert len(closed) == 1 and closed[0]["reason"] == "crashed", closed
-    assert closed[0]["last_n"] == max(got[killed].hashes)
+    assert closed[0]["last_n"] == got[killed].last_n
     ends: dict[str, int] = {}
     for sid in closed[0]["sids"]:
         n, seq, recv_ns = got[killed].last.get(sid["sid"], (0, 0, 0))
@@ -245,17 +263,16 @@ def feed_bounds_the_hole(rig: Rig, got: dict[int, Got], figures: Figures) -> Non
 def trades_are_complete(rig: Rig, story: Story, figures: Figures) -> None:
     """Each trade of the exchange is there, those of the hole by REST."""
     wanted = {t["trade_id"] for t in rig.sim.get(f"trades?min_us={story.began_us}&max_us={story.ended_us}")}
-
-    def missing() -> set[str]:
-        ids, rest = set(), 0
-        for message in messages(rig.kafka.bootstrap, rig.topic("trades")):
-            ids.add(orjson.loads(message.value())["msg"]["trade_id"])
-            rest += dict(message.headers() or ()).get("source") == b"rest"
-        figures.repaired = rest
-        return wanted - ids
-
-    wait_until("every trade is there", lambda: not missing(), timeout=180, every=5.0)
     figures.trades = len(wanted)
+    trades = Reader(rig, "trades")
+
+    def is_complete() -> bool:
+        for message in trades.more():
+            wanted.discard(orjson.loads(message.value())["msg"]["trade_id"])
+            figures.repaired += dict(message.headers() or ()).get("source") == b"rest"
+        return not wanted
+
+    wait_until("every trade is there", is_complete, timeout=180, every=5.0)
 
 
 def rows_are_right(rig: Rig, figures: Figures) -> int:
@@ -278,10 +295,11 @@ def check(rig: Rig, ledger: Path, story: Story, with_sink: bool = True) -> Figur
     figures = Figures()
     trades_are_complete(rig, story, figures)
     assert rig.sim.stop() == 0  # its ledger is whole now
-    sent = read_ledger(ledger)
-    got, figures.twice = read_frames(rig)
-    frames_are_there(sent, got, story, figures)
-    feed_bounds_the_hole(rig, got, figures)
+    feed = read_feed(rig)
+    lineages = sorted(r["lineage"] for r in feed if r["kind"] == "opened")
+    got, figures.twice = read_frames(rig, read_ledger(ledger), lineages)
+    frames_are_there(got, story, figures)
+    feed_bounds_the_hole(feed, got, figures)
     if with_sink:
         rows_are_right(rig, figures)
     assert story.rss_mib < RSS_MAX_MIB, f"ingest had {story.rss_mib:.0f} MiB"
