@@ -6,7 +6,21 @@
  * committed, and the group notices an absent member by itself.
  */
 #define LEAVE_NS (5 * KMD_NS_PER_S)
+#define ANSWER_NS (3 * KMD_NS_PER_S)
 #define POLL_MS 50
+
+bool consumer_await_answer(struct kmd_consumer *c)
+{
+	const int64_t deadline = kmd_mono_now().ns + ANSWER_NS;
+
+	while (!c->answered && !c->health->fatal && kmd_mono_now().ns < deadline) {
+		struct kmd_record *r;
+
+		if (kmd_consumer_poll(c, &r, 1, POLL_MS) > 0)
+			kmd_record_free(r);
+	}
+	return c->answered;
+}
 
 /*
  * Taken as events, not by callback: behind the closing there still come records that were fetched, and a queue of

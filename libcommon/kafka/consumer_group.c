@@ -92,6 +92,7 @@ static void on_assigned(struct kmd_consumer *c, const struct kmd_tp *tps, size_t
 		consumer_assign(c, NULL, 0);
 		c->pending_retry_ns = kmd_mono_now().ns + PENDING_RETRY_NS;
 	}
+	c->answered = true;
 	tell_settled(c);
 }
 

@@ -39,6 +39,7 @@ struct kmd_consumer {
 	rd_kafka_t *rk;              /* of handle */
 	struct kafka_health *health; /* of handle */
 	bool leaving;                /* nothing is waited for any more */
+	bool subscribed, answered;   /* as a member of a group, which has assigned something, or nothing, once */
 	rd_kafka_queue_t *queue;
 	int fd;
 	unsigned mask;
@@ -79,6 +80,11 @@ void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t 
  * not asked for again.
  */
 void consumer_leave(struct kmd_consumer *c);
+/**
+ * Waits for the group's first answer, at most 3 s, its records thrown away; false when none came. librdkafka before 2.3
+ * aborts the process when a member is closed that has none (its issue 4312).
+ */
+bool consumer_await_answer(struct kmd_consumer *c);
 
 /* consumer_group.c */
 void group_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);

@@ -11,6 +11,7 @@
 
 #include "consumer_int.h"
 #include "kmd_kafka_metrics.h"
+#include "kmd_left.h"
 #include "kmd_mem.h"
 
 /* A poll that waits looks after partitions and topics that are waited for so often. */
@@ -178,6 +179,7 @@ int kmd_consumer_join(struct kmd_consumer **ret, const struct kmd_kafka *k, cons
 		kmd_consumer_close(c);
 		return kmd_err_set(err, kafka_rc(code), "subscribing: %s", rd_kafka_err2str(code));
 	}
+	c->subscribed = true;
 	*ret = c;
 	return 0;
 }
@@ -210,6 +212,10 @@ void kmd_consumer_close(struct kmd_consumer *c)
 {
 	if (!c)
 		return;
+	if (c->subscribed && !consumer_await_answer(c)) {
+		kmd_left_note();
+		return;
+	}
 	rd_kafka_queue_io_event_enable(c->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(c->queue);
 	consumer_leave(c);

@@ -95,3 +95,16 @@ def test_a_slow_member_takes_nothing_from_the_others(bench: Bench, drip: Drip) -
     bench.wait_done("trades")
     assert bench.one("SELECT count(*) FROM kalshi.trades") == drip.sent
     assert '"lost":"yes"' not in one.process.output()
+
+
+def test_members_that_are_stopped_before_their_first_assignment_end_well(bench: Bench) -> None:
+    """librdkafka 2.0 aborts the process when such a member is closed (its issue 4312)."""
+    bench.topic("trades", 2)
+    codes = []
+    for turn in range(4):
+        few = [bench.start(f"sink-{turn}-{i}", wait=False, KMD_SINK_TOPICS="trades") for i in range(3)]
+        for one in few:
+            one.process.wait_output("{", timeout=60)
+        time.sleep(0.4 * turn)
+        codes += [one.stop() for one in few]
+    assert set(codes) == {0}, codes

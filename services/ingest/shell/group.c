@@ -18,7 +18,6 @@
 #define ATTEMPT_MS 2000
 #define PAUSE_NS (200 * KMD_NS_PER_MS)
 #define LOOK_AGAIN_NS KMD_NS_PER_S   /* who is still there, while others are to take over */
-#define SETTLE_NS (3 * KMD_NS_PER_S) /* the first answer is waited for so long before the client is closed */
 #define END_S 5                      /* the client may hang where it should end */
 #define RECORDS 16
 
@@ -28,7 +27,6 @@ struct ingest_group {
 	struct kmd_kafka kafka;
 	struct kmd_ring *events;
 	struct kmd_consumer *consumer; /* NULL: not joined, or left */
-	bool settled;                  /* the group has answered once */
 	bool ask;                      /* set before leaving is */
 	atomic_bool leaving, stopping;
 	pthread_t thread;
@@ -86,10 +84,7 @@ static void on_revoked(void *ctx, const struct kmd_tp *tps, size_t n, bool lost)
 
 static void on_settled(void *ctx)
 {
-	struct ingest_group *m = ctx;
-
-	m->settled = true;
-	tell(m, INGEST_GROUP_SETTLED, 0);
+	tell(ctx, INGEST_GROUP_SETTLED, 0);
 }
 
 static const struct kmd_rebalance_ops ops = {on_assigned, on_revoked, NULL, on_settled};
@@ -132,20 +127,9 @@ static bool poll_group(struct ingest_group *m)
 	return n >= 0;
 }
 
-/*
- * librdkafka 2.0 aborts the process when a member is closed before its first assignment. One that does not get there is
- * left as it is, until the process ends: the group notices an absent member by itself.
- */
 static void close_consumer(struct ingest_group *m)
 {
-	const int64_t until_ns = kmd_mono_now().ns + SETTLE_NS;
-
-	while (m->consumer && !m->settled && kmd_mono_now().ns < until_ns && poll_group(m))
-		continue;
-	if (m->settled)
-		kmd_consumer_close(m->consumer);
-	else if (m->consumer)
-		kmd_left_note();
+	kmd_consumer_close(m->consumer);
 	m->consumer = NULL;
 }
 
