@@ -67,8 +67,8 @@ static int admin_open(struct admin *a, const struct kmd_kafka *k, unsigned mask,
 static int unanswered(struct admin *a, rd_kafka_resp_err_t code, const char *what, struct kmd_err *err)
 {
 	rd_kafka_poll(a->rk, 0);
-	return kmd_err_set(
-	    err, kafka_rc(code), "%s: %s%s%s", what, rd_kafka_err2str(code), *a->health->why ? ": " : "", a->health->why);
+	return kmd_err_set(err, kafka_rc(code), "%s: %s%s%s", what, rd_kafka_err2str(code), *a->health->why ? ": " : "",
+	    a->health->why);
 }
 
 static bool has_leaders(const rd_kafka_metadata_topic_t *mt)

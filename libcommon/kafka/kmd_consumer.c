@@ -78,7 +78,8 @@ bool consumer_assign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t n)
 {
 	rd_kafka_topic_partition_list_t *list = consumer_list(c, tps, n);
-	const char *protocol = rd_kafka_rebalance_protocol(c->rk); /* NULL: the group has ended, nothing is left to it */
+	const char *protocol =
+	    rd_kafka_rebalance_protocol(c->rk); /* NULL: the group has ended, nothing is left to it */
 
 	for (size_t i = 0; i < n; i++)
 		consumer_part(c, tps[i].topic, tps[i].partition)->assigned = false;

@@ -58,9 +58,9 @@ int kmd_consumer_read(struct kmd_consumer **ret, const struct kmd_kafka *k, unsi
 /**
  * Leaves the group (revoked is called), frees. Records in other hands stay valid. NULL is fine. Blocks:
  * at most 3 s for the group's first answer (a member that has none is not closed but left behind, kmd_left.h), at most
- * 5 s for the leaving, and as long as revoked takes, or an assignment that comes meanwhile (5 s for committed offsets, and
- * assigned); then, here or where the last record is freed, 3 s for the client's threads, which are left behind after
- * that (kmd_left.h).
+ * 5 s for the leaving, and as long as revoked takes, or an assignment that comes meanwhile (5 s for committed offsets,
+ * and assigned); then, here or where the last record is freed, 3 s for the client's threads, which are left behind
+ * after that (kmd_left.h).
  */
 void kmd_consumer_close(struct kmd_consumer *c);
 

@@ -56,7 +56,8 @@ struct kmd_kafka_metrics *kmd_kafka_metrics_new(struct kmd_metrics *registry, co
 		else
 			m->series[i].gauge = kmd_metrics_gauge(registry, s->name, labels, s->help);
 	}
-	m->brokers_up = kmd_metrics_gauge(registry, "kmd_kafka_brokers_up", labels, "Brokers with a connection that works.");
+	m->brokers_up =
+	    kmd_metrics_gauge(registry, "kmd_kafka_brokers_up", labels, "Brokers with a connection that works.");
 	m->rtt_p99 = kmd_metrics_gauge(registry, "kmd_kafka_rtt_p99_seconds", labels,
 	    "Time from request to answer, 99th percentile, of the slowest broker, over the last 10 s.");
 	m->throttle_p99 = kmd_metrics_gauge(registry, "kmd_kafka_throttle_p99_seconds", labels,

@@ -14,7 +14,8 @@ struct kmd_kafka_metrics;
 struct kmd_kafka_metrics *kmd_kafka_metrics_new(struct kmd_metrics *registry, const char *client);
 /** After the client is gone. NULL is fine. */
 void kmd_kafka_metrics_free(struct kmd_kafka_metrics *m);
-/** Takes one report of statistics (JSON, STATISTICS.md of librdkafka); one that cannot be read changes nothing. One thread. */
+/** Takes one report of statistics (JSON, STATISTICS.md of librdkafka); one that cannot be read changes nothing. One
+ * thread. */
 void kmd_kafka_metrics_take(struct kmd_kafka_metrics *m, struct kmd_str json);
 
 #endif

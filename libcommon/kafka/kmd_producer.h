@@ -36,8 +36,8 @@ typedef void (*kmd_delivery_fn)(void *ctx, const struct kmd_delivery *d);
 int kmd_producer_new(struct kmd_producer **ret, const struct kmd_kafka *k, int64_t queue_bytes, kmd_delivery_fn fn,
     void *ctx, struct kmd_err *err) KMD_MUST_CHECK;
 /**
- * Drops what is not delivered; flush first. NULL is fine. Blocks: at most 3 s, then the client's threads are left behind
- * (kmd_left.h).
+ * Drops what is not delivered; flush first. NULL is fine. Blocks: at most 3 s, then the client's threads are left
+ * behind (kmd_left.h).
  */
 void kmd_producer_free(struct kmd_producer *p);
 

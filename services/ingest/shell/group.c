@@ -17,8 +17,8 @@
 #define POLL_MS 100
 #define ATTEMPT_MS 2000
 #define PAUSE_NS (200 * KMD_NS_PER_MS)
-#define LOOK_AGAIN_NS KMD_NS_PER_S   /* who is still there, while others are to take over */
-#define END_S 5                      /* the client may hang where it should end */
+#define LOOK_AGAIN_NS KMD_NS_PER_S /* who is still there, while others are to take over */
+#define END_S 5                    /* the client may hang where it should end */
 #define RECORDS 16
 
 struct ingest_group {

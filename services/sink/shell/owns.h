@@ -37,8 +37,8 @@ struct owns {
 	struct own *of[KMD_TOPIC_COUNT]; /* by partition */
 	int32_t count[KMD_TOPIC_COUNT];
 	struct kmd_mono ends; /* when to ask next where partitions end that are paused */
-	bool closing;         /* keeper and writers are gone: nothing is claimed, and what is revoked is nobody's business */
-	size_t stopped;       /* partitions that wait for --accept-topic */
+	bool closing;   /* keeper and writers are gone: nothing is claimed, and what is revoked is nobody's business */
+	size_t stopped; /* partitions that wait for --accept-topic */
 	char stopped_why[200];
 };
 
