@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants sbom images image-test k8s-check fmt lint clean distclean
+.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants bench bench-quick sbom images image-test k8s-check fmt lint clean distclean
 
 # make help        this list
 help:
@@ -44,6 +44,13 @@ fuzz-coverage:
 # make mutants     deliberate bugs, and whether the tests notice them: MUTANTS='NAME...' for some of tests/mutants
 mutants:
 	@scripts/mutants.sh $(MUTANTS)
+
+# make bench       figures beside their limits and peers, medians of 3 rounds, bench/report; FIGURES="name ..." for some of bench/figures
+# make bench-quick the same, smaller, in minutes
+bench:
+	@scripts/bench.sh $(FIGURES)
+bench-quick:
+	@scripts/bench.sh --quick $(FIGURES)
 
 # make sbom        the bill of materials of the programs, CycloneDX, in build/sbom.cdx.json
 sbom: build
