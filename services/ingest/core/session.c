@@ -116,7 +116,7 @@ void ingest_session_gap(struct ingest_session *s, const struct ingest_seq_gap *g
 	}
 }
 
-/* UP without a sid: the old shape of `subscribed` does not tell it, its first frame does. */
+/* The old shape of `subscribed` does not tell the sid; a frame does, which may also have come before it. */
 static void learn_from_data(
     struct ingest_session *s, const struct ingest_frame *f, int64_t recv_ns, struct ingest_acts *acts)
 {
@@ -125,6 +125,8 @@ static void learn_from_data(
 
 	if (!ingest_type_channel(f->type, &channel) || (known && known->live))
 		return;
+	if (s->subs[channel].state == INGEST_SUB_ASKED && !known)
+		s->subs[channel].seen_sid = f->sid;
 	if (s->subs[channel].state != INGEST_SUB_UP || s->subs[channel].has_sid)
 		return;
 	ingest_session_learn_sid(s, channel, f->sid, recv_ns, acts);

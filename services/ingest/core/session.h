@@ -42,8 +42,9 @@ enum ingest_sub_state { INGEST_SUB_OFF, INGEST_SUB_DUE, INGEST_SUB_ASKED, INGEST
 
 struct ingest_sub {
 	enum ingest_sub_state state;
-	bool has_sid; /* UP in the old shape of `subscribed`: not before the first frame */
+	bool has_sid; /* UP in the old shape of `subscribed`: not before a frame of it */
 	int64_t sid;
+	int64_t seen_sid; /* ASKED: of a frame that came before the answer; 0: none */
 	struct kmd_mono due;
 	struct kmd_backoff again, slowly;
 };

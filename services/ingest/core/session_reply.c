@@ -169,8 +169,9 @@ static void up(struct ingest_session *s, enum ingest_channel channel, bool has_s
 	sub->has_sid = false;
 	if (p)
 		finish(s, p, now);
-	if (has_sid)
-		ingest_session_learn_sid(s, channel, sid, recv_ns, acts);
+	if (has_sid || sub->seen_sid)
+		ingest_session_learn_sid(s, channel, has_sid ? sid : sub->seen_sid, recv_ns, acts);
+	sub->seen_sid = 0;
 }
 
 static void on_subscribed(struct ingest_session *s, const struct ingest_reply *r, int64_t recv_ns, struct kmd_mono now,

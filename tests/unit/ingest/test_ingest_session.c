@@ -212,6 +212,19 @@ static void ok_instead_of_subscribed_names_the_sid_that_is_held(void **state)
 	assert_string_equal(hear("{\"type\":\"trade\",\"sid\":4,\"seq\":2,\"msg\":{\"market_ticker\":\"M\"}}"), "");
 }
 
+/* Quiet books send nothing behind their snapshots, and without the sid no market could come or go any more. */
+static void subscribed_without_msg_behind_its_snapshot_has_the_snapshots_sid(void **state)
+{
+	(void)state;
+	start(BOOK_ONLY);
+	want("A", true);
+	tick(0);
+	assert_string_equal(hear_snapshot(5, 1, "A"), "");
+	assert_string_equal(hear("{\"type\":\"subscribed\",\"id\":1}"), "subscribed orderbook_delta 5 1\n");
+	want("A", false);
+	assert_non_null(strstr(tick(SECOND), "\"delete_markets\",\"sid\":5"));
+}
+
 static void subscribed_without_msg_learns_its_sid_from_data(void **state)
 {
 	(void)state;
@@ -479,6 +492,7 @@ int main(void)
 	    T(an_unanswered_subscribe_to_books_is_repeated),
 	    T(a_late_answer_counts_and_the_repetition_s_is_harmless),
 	    T(ok_instead_of_subscribed_names_the_sid_that_is_held),
+	    T(subscribed_without_msg_behind_its_snapshot_has_the_snapshots_sid),
 	    T(subscribed_without_msg_learns_its_sid_from_data),
 	    T(a_terminal_error_subscribes_again),
 	    T(a_terminal_error_that_names_nothing_ends_the_connection),
