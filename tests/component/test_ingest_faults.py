@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import ssl
-import time
 from pathlib import Path
 
 import pytest
@@ -217,12 +216,17 @@ def test_another_group_s_lineage_is_no_predecessor(bench: Bench) -> None:
 def test_what_the_broker_refuses_for_good_is_told_and_the_rest_goes_on(bench: Bench) -> None:
     consume.create_topic(bench.bootstrap, bench.topic("other"), 1, {"max.message.bytes": "10000"})
     one, connection = bench.connect()
-    connection.send(os.urandom(120_000).hex())  # nothing that compresses away
+    text = os.urandom(120_000).hex()  # nothing that compresses away
+    connection.send(text)
     connection.send("small")
     connection.trade(count=2)
     told = bench.wait_feed("refused")[0]
     assert told["topic"] == "other" and told["size"] == 240_000 and told["reason"]
     assert one.metric("kmd_ingest_refused_total") == 1
+    letter = wait_until("it is in dlq", lambda: bench.read("dlq"))[0]
+    assert (letter.value or b"").decode() == text and letter.header("n") == str(told["n"])
+    assert letter.header("__connect.errors.topic") == bench.topic("other")
+    assert letter.header("__connect.errors.exception.message") == told["reason"]
     n = told["n"]
     records = bench.wait_frames(len(connection.sent) - 1)
     assert [r.value for r in records] == [m for i, m in enumerate(connection.sent, 1) if i != n]

@@ -1,7 +1,9 @@
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ingest_int.h"
+#include "kmd_mem.h"
 
 /* A reference names a place in g->conns (from 1) and a frame number; 0 is a record of `feed`. */
 #define REF_SLOT_SHIFT 48
@@ -46,12 +48,37 @@ void ingest_refused(
 	    (long long)lineage, "n", "%lld", (long long)n, "bytes", "%zu", size, "reason", "%s", reason, NULL);
 }
 
+/* The record as it is, to `dlq`: what one topic does not take another may. */
+static void send_letter(struct ingest *g, const struct kmd_delivery *d, const char *reason)
+{
+	struct kmd_header *headers = kmd_calloc(d->headers_count + 3, sizeof(*headers));
+	struct kmd_header *more = headers + d->headers_count;
+	char topic[256];
+
+	kmd_kafka_topic_name(&g->conf.kafka, d->topic, topic);
+	memcpy(headers, d->headers, d->headers_count * sizeof(*headers));
+	more[0] = (struct kmd_header){"__connect.errors.topic", kmd_str_z(topic)};
+	more[1] = (struct kmd_header){"__connect.errors.stage", KMD_STR("produce")};
+	more[2] = (struct kmd_header){"__connect.errors.exception.message", kmd_str_z(reason)};
+	if (kmd_producer_send(g->producer, KMD_TOPIC_DLQ, d->key, d->value, headers, d->headers_count + 3,
+		g->wall.ns / KMD_NS_PER_MS, 0) == 0)
+		g->unsettled[KMD_TOPIC_DLQ]++;
+	else
+		kmd_log(KMD_LOG_ERROR, "letter_not_sent", "topic", "%s", topic, NULL);
+	free(headers);
+}
+
 static void refused_by_broker(struct ingest *g, const struct kmd_delivery *d)
 {
 	const char *reason = d->reason ? d->reason : kmd_rc_text(d->rc);
 	int64_t lineage = ingest_header_number(d->headers, d->headers_count, "lineage");
 	int64_t n = ingest_header_number(d->headers, d->headers_count, "n");
 
+	if (d->topic == KMD_TOPIC_DLQ) {
+		kmd_log(KMD_LOG_ERROR, "letter_refused", "reason", "%s", reason, NULL);
+		return;
+	}
+	send_letter(g, d, reason);
 	if (n > 0)
 		ingest_refused(g, d->topic, lineage, n, d->value.n, d->rc, reason);
 	else
