@@ -11,14 +11,19 @@ base=localhost/debian:trixie-slim
 version=$(sed -n 's/^project(kmd VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 revision=$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
-# A root as debian:trixie-slim has it, from the mirror that this system uses.
+# mirror_of LABEL: the mirror that this system uses for what Debian's Release files call by that label
+mirror_of() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Label: $1" | head -n 1; }
+
+# A root as debian:trixie-slim has it, from the mirrors that this system uses; the fixes of trixie-security too, which the image's own
+# apt then looks for as well.
 make_base() {
     buildah inspect --type image "$base" >/dev/null 2>&1 && return 0
-    local mirror container
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
+    local signed='deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]' main security container
+    main=$(mirror_of Debian) && security=$(mirror_of Debian-Security) || return
     mmdebstrap --variant=minbase --mode=root --quiet --include=ca-certificates --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-        trixie "build/image/base.tar" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" || return
+        trixie "build/image/base.tar" "$signed $main trixie main" "$signed $main trixie-updates main" \
+        ${security:+"$signed $security trixie-security main"} || return
     container=$(buildah from scratch) || return
     buildah add --quiet "$container" "build/image/base.tar" / >/dev/null || return
     buildah config --cmd /bin/bash --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"

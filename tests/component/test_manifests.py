@@ -261,6 +261,8 @@ def test_strimzi_has_every_topic_and_a_user_for_each_service() -> None:
         assert (spec["config"].get("cleanup.policy") == "compact") == (keep == "COMPACT")
         assert (spec["config"].get("retention.ms") == -1) == (keep == "FOREVER")
     users = {d["metadata"]["name"] for d in load(K8S / "components/strimzi/users.yaml")}
+    # Strimzi 1.0 knows no v1beta2 any more.
+    assert {d["apiVersion"] for name in ("topics", "users") for d in load(K8S / f"components/strimzi/{name}.yaml")} == {"kafka.strimzi.io/v1"}
     assert users == {overlay("prod")[f"kmd-{program}"]["KAFKA_SASL_USERNAME"] for program in PROGRAMS}
 
 
