@@ -165,6 +165,8 @@ def test_a_drain_fits_into_the_time_that_is_given() -> None:
     for name, pod in services():
         pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
         assert pod["terminationGracePeriodSeconds"] >= pause + drain + 5, name
+        # One that its liveness probe ends has nothing left to do in that time.
+        assert pause < pod["containers"][0]["livenessProbe"]["terminationGracePeriodSeconds"] < drain, name
     for name in PROGRAMS:
         assert int(compose()["services"][name]["stop_grace_period"].removesuffix("s")) >= drain + 5
 
