@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate faults sanitize fuzz fuzz-coverage mutants bench bench-quick sbom images image-test k8s-check fmt lint clean distclean
+.PHONY: help build install run test simulate faults alerts sanitize fuzz fuzz-coverage mutants bench bench-quick sbom images image-test k8s-check fmt lint clean distclean
 
 # make help        this list
 help:
@@ -29,6 +29,10 @@ simulate:
 # make faults      an hour of bad days, one line each with its figure; FAULTS="name ..." for some of tests/faults
 faults:
 	@scripts/faults.sh $(FAULTS)
+
+# make alerts      a real Prometheus with our rules in fast motion: each of five faults fires its alerts and no other; ALERTS="--scale 20 ..."
+alerts:
+	@scripts/alerts.sh $(ALERTS)
 
 # make sanitize    the same tests under ASan and UBSan with a tenth of the load; the unit tests under TSan
 sanitize:

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from component.test_settings import PROGRAMS, good, key, patient
 
+from monitoring.scaled import scaled
 from support import http
-from support.paths import BUILD, TOP
+from support.paths import BUILD, PATIENCE, TOP
 from support.services import StartService
 
 __all__ = ["key"]
@@ -28,7 +29,7 @@ PROMTOOL = BUILD / "prometheus" / "usr" / "bin" / "promtool"
 
 
 def promtool(*arguments: str, text: str | None = None) -> None:
-    done = subprocess.run([str(PROMTOOL), *arguments], input=text, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([str(PROMTOOL), *arguments], input=text, capture_output=True, text=True, timeout=120 * PATIENCE, check=False)
     assert done.returncode == 0 and not done.stderr.strip(), f"promtool {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
 
 
@@ -56,6 +57,16 @@ def dashboard_expressions() -> list[str]:
 
 def test_alerts_fire_when_they_should_and_only_then() -> None:
     promtool("test", "rules", str(RULES.with_name("kmd.rules.test.yaml")))
+
+
+def test_rules_in_fast_motion_are_rules(tmp_path: Path) -> None:
+    """What tests/monitoring/alerts.py lives through."""
+    made = scaled(yaml.safe_load(RULES.read_text()), 10)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(made))
+    promtool("check", "rules", str(tmp_path / "rules.yaml"))
+    by_name = {r["alert"]: r for group in made["groups"] for r in group["rules"] if "alert" in r}
+    assert by_name["KmdSettlementOverdue"]["expr"] == "kmd_enricher_settlement_wait_seconds > 180"
+    assert "[60000ms]" in by_name["KmdFeedFrozen"]["expr"] and by_name["KmdFeedFrozen"]["for"] == "3000ms"
 
 
 def test_every_alert_is_tested_both_ways() -> None:
