@@ -15,6 +15,7 @@ from component.enricher_exchange import Exchange, Request
 from support import consume, keys
 from support.consume import Outgoing, Record
 from support.process import wait_until
+from support.rig import Broker
 from support.services import Service, StartService
 from support.shared import SharedKafka
 
@@ -22,7 +23,7 @@ from support.shared import SharedKafka
 class Bench:
     """One enricher, its topics, and the exchange it asks."""
 
-    def __init__(self, start: StartService, kafka: SharedKafka, prefix: str, exchange: Exchange, folder: Path) -> None:
+    def __init__(self, start: StartService, kafka: Broker, prefix: str, exchange: Exchange, folder: Path) -> None:
         self.kafka, self.prefix, self.exchange = kafka, prefix, exchange
         self.key = keys.rsa_key(folder, "enricher-key")
         self.group = prefix + "group"

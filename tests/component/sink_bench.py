@@ -14,6 +14,7 @@ from support import consume
 from support.consume import Outgoing
 from support.paths import program
 from support.process import run, wait_until
+from support.rig import Broker
 from support.services import Service, StartService, base_env
 from support.shared import Database, SharedKafka
 from support.topics import TABLES
@@ -69,7 +70,7 @@ def record(topic: str, **members: Any) -> Outgoing:
 
 
 class Bench:
-    def __init__(self, kafka: SharedKafka, database: Database, prefix: str, start: StartService) -> None:
+    def __init__(self, kafka: Broker, database: Database, prefix: str, start: StartService) -> None:
         self.kafka = kafka
         self.database = database
         self.prefix = prefix

@@ -146,7 +146,7 @@ def test_broker_away_at_start_and_in_between(
     kafka: Kafka, service: StartService, topic_prefix: str, exchange: Exchange, folder: Path
 ) -> None:
     kafka.stop()
-    own = Bench(service, kafka, topic_prefix, exchange, folder)  # type: ignore[arg-type]
+    own = Bench(service, kafka, topic_prefix, exchange, folder)
     exchange.add(M, E, S, **determined())
     one = own.start(ready=False)
     wait_until("it says what is missing", lambda: one.ready()[0] == 503 and "kafka" in json.dumps(one.ready()[1]))
@@ -168,7 +168,7 @@ def test_broker_away_at_start_and_in_between(
 def test_a_stop_that_cannot_flush_ends_with_70_and_the_next_life_repeats(
     kafka: Kafka, service: StartService, topic_prefix: str, exchange: Exchange, folder: Path
 ) -> None:
-    own = Bench(service, kafka, topic_prefix, exchange, folder)  # type: ignore[arg-type]
+    own = Bench(service, kafka, topic_prefix, exchange, folder)
     exchange.add(M, E, S)
     one = own.start(KMD_SHUTDOWN_TIMEOUT="2s")
     own.wait("markets", M)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from component.ingest_bench import EXCHANGE_WIDE, Bench, bench, exchange, ingest_key
-from component.ingest_exchange import PATH, Connection, Exchange
+from component.ingest_exchange import PATH, Connection
 
 from support import http
 from support.paths import FIXTURES

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-from component.ingest_bench import EXCHANGE_WIDE, Bench, bench, exchange, ingest_key
+from component.ingest_bench import Bench, bench, exchange, ingest_key
 from component.ingest_crew import Crew
-from component.ingest_exchange import Connection, Exchange
+from component.ingest_exchange import Exchange
 
 from support import consume, keys
 from support.kafka import Kafka

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import pytest
 import yaml
 from component.test_settings import PROGRAMS, good, key, patient
 

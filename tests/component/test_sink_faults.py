@@ -61,12 +61,8 @@ class Own:
         self.postgres = postgres
         prefix = unique("t") + "."
         postgres.create_database("kmd")
-        self.bench = Bench(kafka, _Database(postgres, "kmd"), prefix, start)  # type: ignore[arg-type]
+        self.bench = Bench(kafka, Database(postgres, "kmd"), prefix, start)
         self.bench.migrate()
-
-
-class _Database(Database):
-    """Queries that wait for a server that starts."""
 
 
 @pytest.fixture

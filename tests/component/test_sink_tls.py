@@ -48,7 +48,7 @@ def tls(shared_kafka: SharedKafka, postgres: Postgres, authority: Authority, ser
     """A migrated database behind a good certificate, with a login that has kmd_writer."""
     serve(postgres, authority.server())
     postgres.create_database("kmd")
-    bench = Bench(shared_kafka, Database(postgres, "kmd"), unique("t") + ".", service)  # type: ignore[arg-type]
+    bench = Bench(shared_kafka, Database(postgres, "kmd"), unique("t") + ".", service)
     bench.migrate()
     postgres.execute(f"CREATE ROLE tls_login LOGIN PASSWORD '{PASSWORD}' IN ROLE kmd_writer")
     return bench

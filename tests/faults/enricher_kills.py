@@ -13,19 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
 import sys
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from faults.place import place
 from support import consume
-from support.kafka import Kafka
-from support.postgres import Postgres
 from support.process import Failure, wait_until
 from support.rig import Rig
-from support.shared import make_folder
-from support.sim import Sim
 from system import truth
 
 SIM = {"paused": True, "rate": 100, "markets": 100, "determinations_per_minute": 90, "time_scale": 4, "rest_rate": 100, "churn": 30}
@@ -121,9 +117,9 @@ def check(rig: Rig, figures: Figures) -> None:
 
 def report(f: Figures) -> str:
     return (
-        f"enricher: {f.kills} SIGKILLs, {f.at_work} of them with work open, while {f.settlements} markets ended ({f.frames} determined and"
+        f"{f.kills} SIGKILLs, {f.at_work} of them with work open, while {f.settlements} markets ended ({f.frames} determined and"
         f" settled frames): {f.settlements} settlements there, 0 missing, {f.revisions} revisions, 0 twice, of {f.records} records;"
-        f" {f.calls / max(1, f.settlements):.2f} calls per settlement, lookups of the market included; {f.seconds:.0f} s; none missing, none twice: ok"
+        f" {f.calls / max(1, f.settlements):.2f} calls per settlement, lookups of the market included; {f.seconds:.0f} s; none missing, none twice"
     )
 
 
@@ -133,33 +129,20 @@ def main() -> int:
     p.add_argument("--seed", type=int, default=7)
     options = p.parse_args()
     began = time.monotonic()
-    folder = make_folder("kmd-f-")
-    kafka, postgres = Kafka(folder / "kafka"), Postgres(folder / "postgres")
-    sim = Sim(folder, seed=options.seed, **SIM)
-    rig = Rig(folder, kafka, postgres, "kmd", "f.", sim, enricher=ENRICHER)
-    try:
-        kafka.start()
-        postgres.start()
-        postgres.create_database("kmd")
+    with place("2 enricher") as at:
+        rig = at.rig({"seed": options.seed, **SIM}, enricher=ENRICHER)
+        at.start_servers()
+        at.database()
         rig.start()
         rig.first_subscribed_us("market_lifecycle_v2")
-        sim.resume()
+        rig.sim.resume()
         figures = kill_again_and_again(rig, options.kills, options.seed)
         settle(rig)
         check(rig, figures)
         rig.stop()
         figures.seconds = time.monotonic() - began
-        print(f"2 {report(figures)}")
-    except AssertionError as wrong:
-        print(f"2 enricher: {str(wrong).splitlines()[0]}, none missing, none twice: FAIL")
-        print(f"{wrong}\nlogs: {folder}", file=sys.stderr)
-        return 1
-    finally:
-        for one in [s.process for s in rig.services] + [sim.process, kafka.process]:
-            one.kill()
-        postgres.kill()
-    shutil.rmtree(folder, ignore_errors=True)
-    return 0
+        at.tell(report(figures))
+    return at.code
 
 
 if __name__ == "__main__":

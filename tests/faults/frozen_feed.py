@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import statistics
 import sys
 import time
@@ -24,12 +23,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from faults.place import place
 from support import consume
 from support.kafka import Kafka
 from support.paths import BUILD
 from support.process import run
 from support.services import Service, StartService, stop_all
-from support.shared import make_folder
 from support.sim import Sim
 
 BOOKS = "orderbook_delta"
@@ -158,29 +157,16 @@ def main() -> int:
     p.add_argument("--each", type=int, default=5, help="ingests of each kind")
     p.add_argument("--pause", type=float, default=40)
     options = p.parse_args()
-    folder = make_folder("kmd-f-")
-    kafka, sim, made = Kafka(folder / "kafka"), make_sim(folder), []
-
-    def start(name: str, settings: dict[str, str], label: str | None = None) -> Service:
-        made.append(Service(name, settings, folder, label))
-        return made[-1].start()
-
-    title = "4 frozen feed"
-    try:
+    with place("4 frozen feed") as at:
         night = quiet_night()
-        kafka.start()
+        at.kafka.start()
+        sim = make_sim(at.folder)
+        at.ends.callback(sim.kill)
         sim.start()
-        story = live_through(kafka, sim, start, options.each, options.rounds, options.pause)
+        story = live_through(at.kafka, sim, at.start, options.each, options.rounds, options.pause)
         good, text = report(story, options.pause, night)
-    except AssertionError as wrong:
-        good, text = False, f"{str(wrong).splitlines()[0]}; logs: {folder}"
-    finally:
-        for one in [*(s.process for s in made), sim.process, kafka.process]:
-            one.kill()
-    print(f"{title}: {text}: {'ok' if good else 'FAIL'}")
-    if good:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0 if good else 1
+        at.tell(text, good)
+    return at.code
 
 
 if __name__ == "__main__":

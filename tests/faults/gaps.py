@@ -12,18 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from support.kafka import Kafka
-from support.postgres import Postgres
+from faults.place import place, say
 from support.process import wait_until
 from support.rig import Rig
-from support.shared import make_folder
-from support.sim import Sim
 from system import checks, truth
 
 BOOKS, TRADES, LIFE = "orderbook_delta", "trade", "market_lifecycle_v2"
@@ -42,6 +38,7 @@ class Story:
     began_us: int = 0
     ended_us: int = 0
     told: Counter[tuple[str, str]] = field(default_factory=Counter)  # fault, channel -> how many were ordered
+    skipped: Counter[str] = field(default_factory=Counter)  # channel -> frames ordered to be left out
 
 
 @dataclass
@@ -87,25 +84,34 @@ def inject(rig: Rig, counts: dict[tuple[str, str], int], rate: float) -> Story:
             time.sleep(behind)
         else:
             began -= behind  # late: the distance to the next counts from now
-        rig.sim.fault(fault, channel=channel, count=chance.choice((1, 1, 1, 2, 3)) if fault == "skip" else 1)
+        count = chance.choice((1, 1, 1, 2, 3)) if fault == "skip" else 1
+        rig.sim.fault(fault, channel=channel, count=count)
         story.told[fault, channel] += 1
+        if fault == "skip":
+            story.skipped[channel] += count
     time.sleep(3)  # a frame after the last gap, and its healing begun
     story.ended_us = rig.sim.stats()["now_us"]
     return story
 
 
-def jumps(rig: Rig) -> Counter[str]:
-    """Jumps of seq in what the exchange sent, by channel: the truth about the gaps."""
+def jumps(rig: Rig) -> tuple[Counter[str], Counter[str]]:
+    """
+    Jumps of seq in what the exchange sent, and how many numbers they left out, by channel: the truth about the gaps. Two orders
+    without a frame between make one jump; one order makes two where a numbered reply came between its frames.
+    """
     found: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
     last: dict[tuple[int, int], int] = {}
     for line in rig.sim.frames():
         f = json.loads(line)
         if f["seq"] is None:
             continue
         before = last.get((f["conn"], f["sid"]), 0)
-        found[f["channel"]] += f["seq"] > before + 1
+        if f["seq"] > before + 1:
+            found[f["channel"]] += 1
+            missing[f["channel"]] += f["seq"] - before - 1
         last[f["conn"], f["sid"]] = max(before, f["seq"])
-    return found
+    return found, missing
 
 
 def wait_repaired(rig: Rig, began_us: int, ended_us: int) -> None:
@@ -131,10 +137,9 @@ def check(rig: Rig, story: Story) -> Figures:
 
     topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)
     figures.gaps = Counter(gap["channel"] for gap in checks.no_false_gaps(topics))
-    injected = jumps(rig)
-    ordered = Counter({channel: n for (fault, channel), n in story.told.items() if fault == "skip"})
+    injected, missing = jumps(rig)
     assert figures.gaps == injected, f"gaps told {figures.gaps}, sent {injected}"
-    assert ordered and injected <= ordered, f"gaps sent {injected}, ordered {ordered}"  # two without a frame between are one
+    assert missing == story.skipped, f"frames left out {missing}, ordered {story.skipped}"
     twice = sum(n for (fault, _), n in story.told.items() if fault == "duplicate")
     assert figures.repeated == twice, f"{figures.repeated} frames counted as repeated, {twice} were"
     figures.resynced = len(topics.feed("resynced"))
@@ -177,29 +182,17 @@ def main() -> int:
         ("duplicate", BOOKS): options.duplicates - on_trades[1],
         ("duplicate", TRADES): on_trades[1],
     }
-    folder = make_folder("kmd-f-")
-    kafka, postgres = Kafka(folder / "kafka"), Postgres(folder / "postgres")
-    sim = Sim(folder, ledger=folder / "ledger.jsonl", **world(options.rate))
-    rig = Rig(folder, kafka, postgres, "kmd", "f.", sim, enricher=ENRICHER)
-    try:
-        kafka.start()
-        postgres.start()
-        postgres.create_database("kmd")
+    with place("5 gaps and duplicates") as at:
+        rig = at.rig(world(options.rate), enricher=ENRICHER)
+        at.start_servers()
+        at.database()
         rig.start()
         story = inject(rig, counts, options.rate)
-        print("injected", file=sys.stderr)
-        text, good = report(story, check(rig, story), options.rate), True
+        say("injected")
+        text = report(story, check(rig, story), options.rate)
         rig.stop()
-    except AssertionError as wrong:
-        text, good = f"{str(wrong).splitlines()[0]}; logs: {folder}", False
-    finally:
-        for one in [s.process for s in rig.services] + [sim.process, kafka.process]:
-            one.kill()
-        postgres.kill()
-    print(f"5 gaps and duplicates: {text}, gaps told = gaps injected: {'ok' if good else 'FAIL'}")
-    if good:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0 if good else 1
+        at.tell(f"{text}, gaps told = gaps injected")
+    return at.code
 
 
 if __name__ == "__main__":

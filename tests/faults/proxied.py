@@ -49,7 +49,7 @@ class Bench:
         self._kill.append(server.kill)
         server.start()
         server.create_database("kmd")
-        return Database(server, "kmd")  # type: ignore[arg-type]
+        return Database(server, "kmd")
 
     def close(self) -> None:
         for one in self.made:

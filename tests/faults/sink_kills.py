@@ -19,7 +19,7 @@ import time
 from component.sink_bench import Bench
 from component.sink_load import Load
 
-from faults.sink_place import place, say
+from faults.place import place, say
 from support.process import wait_until
 from support.services import Service
 
@@ -73,31 +73,28 @@ def main() -> int:
     p.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = p.parse_args()
     say(f"seed {options.seed}")
-    try:
-        with place() as at:
-            bench = at.bench("kmd")
-            load = Load(bench, options.seed, PARTITIONS)
-            sinks = [bench.start(f"sink-{i}", wait=False, **SETTINGS) for i in range(options.sinks)]
-            began = time.monotonic()
-            killed = threading.Event()
-            rate = options.records / (options.kills * EVERY_S)
-            pouring = load.pour(rate, lambda: killed.is_set() and load.sent >= options.records)
-            busy = kill_at_random(bench, sinks, options.kills, random.Random(options.seed))
-            killed_s, seen = time.monotonic() - began, stored(bench)
-            killed.set()
-            say(f"{seen} of {load.sent} records are stored after the last kill")
-            pouring.join()
-            load.check(timeout=600)
-            rows, dead, twice = bench.query("SELECT sum(rows), sum(dead_letters), sum(duplicates) FROM kalshi.sink_offsets")[0]
-    except AssertionError as wrong:
-        print(f"2 sink killed {options.kills} times, seed {options.seed}: {wrong}, 0 lost, 0 twice: FAIL")
-        return 1
-    print(
-        f"2 sink killed {options.kills} times in {killed_s:.0f} s ({busy} times with records in hand), {load.sent} records through"
-        f" {options.sinks} instances ({seen} stored by the last kill), seed {options.seed}: 0 lost, 0 twice"
-        f" ({rows} rows, {dead} dead letters, {twice} repetitions), 0 lost, 0 twice: ok"
-    )
-    return 0
+    with place(f"2 sink, seed {options.seed}") as at:
+        at.start_servers()
+        bench = at.bench()
+        load = Load(bench, options.seed, PARTITIONS)
+        sinks = [bench.start(f"sink-{i}", wait=False, **SETTINGS) for i in range(options.sinks)]
+        began = time.monotonic()
+        killed = threading.Event()
+        rate = options.records / (options.kills * EVERY_S)
+        pouring = load.pour(rate, lambda: killed.is_set() and load.sent >= options.records)
+        busy = kill_at_random(bench, sinks, options.kills, random.Random(options.seed))
+        killed_s, seen = time.monotonic() - began, stored(bench)
+        killed.set()
+        say(f"{seen} of {load.sent} records are stored after the last kill")
+        pouring.join()
+        load.check(timeout=600)
+        rows, dead, twice = bench.query("SELECT sum(rows), sum(dead_letters), sum(duplicates) FROM kalshi.sink_offsets")[0]
+        at.tell(
+            f"killed {options.kills} times in {killed_s:.0f} s ({busy} times with records in hand), {load.sent} records through"
+            f" {options.sinks} instances ({seen} stored by the last kill): 0 lost, 0 twice"
+            f" ({rows} rows, {dead} dead letters, {twice} repetitions), 0 and 0"
+        )
+    return at.code
 
 
 if __name__ == "__main__":

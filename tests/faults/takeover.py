@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import shutil
 import sys
 import time
 from collections import defaultdict
@@ -22,13 +21,10 @@ from typing import Any
 
 import orjson
 
-from support.kafka import Kafka
-from support.postgres import Postgres
+from faults.place import place, say
 from support.process import wait_until
 from support.rig import Rig
 from support.services import Service
-from support.shared import make_folder
-from support.sim import Sim
 from system import checks
 
 LIVE_AGAIN_MAX_S = 12.0
@@ -74,10 +70,6 @@ class Crew:
     def kill(self) -> None:
         for one in self.instances:
             one.kill()
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -270,12 +262,11 @@ def check(rig: Rig, story: Story, ledger: Path) -> Figures:
 
 
 def report(story: Story, f: Figures) -> str:
-    good = f.live_again_s <= LIVE_AGAIN_MAX_S and f.uncovered_s == 0
     return (
-        f"8 takeover: {INSTANCES} instances, {SHARDS} shards, {f.frames} frames; owner killed: all books live again after"
+        f"{INSTANCES} instances, {SHARDS} shards, {f.frames} frames; owner killed: all books live again after"
         f" {f.live_again_s:.1f} s, at most {LIVE_AGAIN_MAX_S:.0f} s; {f.trades} trades complete, {f.by_rest} of them by REST;"
         f" {f.handovers} planned hand-overs in a stop and a rolling restart of {INSTANCES} (a stop takes {max(story.stops_s):.1f} s):"
-        f" {f.uncovered_s:.3f} s without a capture, 0 s: {'ok' if good else 'FAIL'}"
+        f" {f.uncovered_s:.3f} s without a capture, 0 s"
     )
 
 
@@ -285,31 +276,17 @@ def main() -> int:
     p.add_argument("--markets", type=int, default=200)
     p.add_argument("--pause", type=float, default=5.0, help="seconds of quiet between two events")
     options = p.parse_args()
-    folder = make_folder("kmd-f-")
-    kafka, ledger = Kafka(folder / "kafka", heap="512m"), folder / "ledger.jsonl"
-    sim = Sim(folder, ledger=ledger, rate=options.rate, markets=options.markets, **STILL)
-    rig = Rig(folder, kafka, Postgres(folder / "postgres"), "kmd", "f.", sim, ingest={"KMD_INGEST_SHARDS": str(SHARDS)}, enricher=ENRICHER)
-    crew = Crew(rig, folder)
-    try:
-        kafka.start()
+    with place("8 takeover") as at:
+        rig = at.rig({"rate": options.rate, "markets": options.markets, **STILL}, ingest={"KMD_INGEST_SHARDS": str(SHARDS)}, enricher=ENRICHER)
+        crew = Crew(rig, at.folder)
+        at.ends.callback(crew.kill)
+        at.kafka.start()
         rig.start(("ingest", "enricher"))
         story = live_through(rig, crew, options.pause)
-        line = report(story, check(rig, story, ledger))
+        f = check(rig, story, at.ledger)
         assert rig.enricher.stop() == 0
-        print(line)
-        if not line.endswith("ok"):
-            print(f"logs: {folder}", file=sys.stderr)
-            return 1
-    except AssertionError as wrong:
-        print(f"8 takeover: {' '.join(str(wrong).split())}: FAIL")
-        print(f"logs: {folder}", file=sys.stderr)
-        return 1
-    finally:
-        crew.kill()
-        for one in (rig.enricher.process, sim.process, kafka.process):
-            one.kill()
-    shutil.rmtree(folder, ignore_errors=True)
-    return 0
+        at.tell(report(story, f), f.live_again_s <= LIVE_AGAIN_MAX_S and f.uncovered_s == 0)
+    return at.code
 
 
 if __name__ == "__main__":

@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.kafka import Kafka
-from support.postgres import Postgres
+from faults.place import place
 from support.process import Failure, wait_until
 from support.rig import Rig
 from support.services import Service
-from support.shared import make_folder
-from support.sim import Sim
 
 # What a service twenty times as slow needs of time.
 PATIENT = {"KMD_SHUTDOWN_TIMEOUT": "2m", "KAFKA_SESSION_TIMEOUT_MS": "45000", "KMD_INGEST_STALE_AFTER": "60s"}
@@ -95,36 +91,21 @@ def main() -> int:
     p.add_argument("--seconds", type=float, default=20)
     p.add_argument("--rate", type=float, default=50)
     options = p.parse_args()
-    folder = make_folder("kmd-f-")
-    kafka, postgres = Kafka(folder / "kafka"), Postgres(folder / "postgres")
-    sim = Sim(folder, rate=options.rate, markets=20, determinations=5, determinations_per_minute=20, time_scale=20)
-    rig = Rig(folder, kafka, postgres, "kmd", "f.", sim, PATIENT, ingest={"KMD_INGEST_SPOOL_DIR": str(folder / "spool")},
-        enricher={"KMD_ENRICHER_SETTLEMENT_RETRY": "2s"})  # fmt: skip
-    title = "10 valgrind"
-    try:
-        kafka.start()
-        postgres.start()
-        postgres.create_database("kmd")
+    world = {"rate": options.rate, "markets": 20, "determinations": 5, "determinations_per_minute": 20, "time_scale": 20}
+    with place("10 valgrind") as at:
+        spool = {"KMD_INGEST_SPOOL_DIR": str(at.folder / "spool")}
+        rig = at.rig(world, settings=PATIENT, ingest=spool, enricher={"KMD_ENRICHER_SETTLEMENT_RETRY": "2s"})
+        at.start_servers()
+        at.database()
         frames = live(rig, options.seconds)
-        reports = {one.name: folder / f"valgrind-{one.name}.log" for one in (rig.ingest, rig.enricher, rig.sink)}
+        reports = {one.name: at.folder / f"valgrind-{one.name}.log" for one in (rig.ingest, rig.enricher, rig.sink)}
         verdicts = {name: read(report) for name, report in reports.items()}
-        ok = all(v.errors == 0 and v.definite_bytes == 0 for v in verdicts.values())
-        figures = ", ".join(f"{n} {v.errors} errors {v.definite_bytes} bytes lost ({v.suppressed} suppressed)" for n, v in verdicts.items())
-        print(f"{title}: {frames} frames through all three, {figures}; 0 and 0 allowed: {'ok' if ok else 'FAIL'}")
-        if not ok:
+        good = all(v.errors == 0 and v.definite_bytes == 0 for v in verdicts.values())
+        if not good:
             print("\n".join(first_finding(report) for report in reports.values()), file=sys.stderr)
-            print(f"logs: {folder}", file=sys.stderr)
-    except AssertionError as wrong:
-        print(f"{title}: no figures; 0 errors and 0 bytes lost allowed: FAIL")
-        print(f"{wrong}\nlogs: {folder}", file=sys.stderr)
-        ok = False
-    finally:
-        for process in [s.process for s in rig.services] + [sim.process, kafka.process]:
-            process.kill()
-        postgres.kill()
-    if ok:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0 if ok else 1
+        figures = ", ".join(f"{n} {v.errors} errors {v.definite_bytes} bytes lost ({v.suppressed} suppressed)" for n, v in verdicts.items())
+        at.tell(f"{frames} frames through all three, {figures}; 0 and 0 allowed", good)
+    return at.code
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from component.sink_bench import Bench
 from component.sink_commits import Commits, Pause, instance
 from component.sink_load import Load
 
-from faults.sink_place import place, say
+from faults.place import place, say
 from support.process import wait_until
 from support.services import Service
 
@@ -88,38 +88,34 @@ def main() -> int:
     chance = random.Random(options.seed)
     over = False
     lost = committed = 0
-    try:
-        with place() as at:
-            bench = at.bench("kmd")
-            commits = Commits(bench)
-            load = Load(bench, options.seed, PARTITIONS)
-            sinks = [bench.start(name, wait=False, **SETTINGS, **instance(name, bench)) for name in ("zombie", "other")]
-            pouring = load.pour(options.rate, lambda: over)
-            for i in range(options.rounds):
-                had, meanwhile = freeze_and_wake(commits, sinks[0], chance)
-                lost, committed = lost + had, committed + meanwhile
-                say(f"takeover {i + 1}: {had} partitions, {meanwhile} records committed by the other")
-            fenced = sinks[0].metric("kmd_sink_fenced_total")
-            sinks[0].stop()
-            pause = scale(bench, commits, sinks[1], 3, SETTINGS)
-            over = True
-            pouring.join()
-            load.check(timeout=300)
-            late = commits.late()
-            rows, strays = commits.strays()
-            assert rows == sum(load.rows.values()), f"{rows} rows were written of {sum(load.rows.values())}"
-            good = late == 0 and strays == 0 and pause.seconds < PAUSE_MAX_S
-            at.keep = not good
-    except AssertionError as wrong:
-        print(f"3 zombie sink, seed {options.seed}: {wrong}, 0 rows after the takeover, 0 lost, 0 twice, pause < {PAUSE_MAX_S:.0f} s: FAIL")
-        return 1
-    print(
-        f"3 zombie sink frozen {options.rounds} times: {lost} partitions taken over ({committed} records meanwhile, fenced {fenced:.0f} times),"
-        f" {late} records committed by the former owner after it, {strays} of {rows} rows by another than the owner; scale 1 -> 4 -> 1 at"
-        f" {options.rate:.0f} records/s: 0 of {load.sent} lost, 0 twice, longest pause {pause.seconds:.2f} s ({pause.place}),"
-        f" seed {options.seed}, 0 and < {PAUSE_MAX_S:.0f} s: {'ok' if good else 'FAIL'}"
-    )
-    return 0 if good else 1
+    with place(f"3 zombie sink, seed {options.seed}") as at:
+        at.start_servers()
+        bench = at.bench()
+        commits = Commits(bench)
+        load = Load(bench, options.seed, PARTITIONS)
+        sinks = [bench.start(name, wait=False, **SETTINGS, **instance(name, bench)) for name in ("zombie", "other")]
+        pouring = load.pour(options.rate, lambda: over)
+        for i in range(options.rounds):
+            had, meanwhile = freeze_and_wake(commits, sinks[0], chance)
+            lost, committed = lost + had, committed + meanwhile
+            say(f"takeover {i + 1}: {had} partitions, {meanwhile} records committed by the other")
+        fenced = sinks[0].metric("kmd_sink_fenced_total")
+        sinks[0].stop()
+        pause = scale(bench, commits, sinks[1], 3, SETTINGS)
+        over = True
+        pouring.join()
+        load.check(timeout=300)
+        late = commits.late()
+        rows, strays = commits.strays()
+        assert rows == sum(load.rows.values()), f"{rows} rows were written of {sum(load.rows.values())}"
+        at.tell(
+            f"frozen {options.rounds} times: {lost} partitions taken over ({committed} records meanwhile, fenced {fenced:.0f} times),"
+            f" {late} records committed by the former owner after it, {strays} of {rows} rows by another than the owner; scale 1 -> 4 -> 1 at"
+            f" {options.rate:.0f} records/s: 0 of {load.sent} lost, 0 twice, longest pause {pause.seconds:.2f} s ({pause.place}),"
+            f" 0 and < {PAUSE_MAX_S:.0f} s",
+            good=late == 0 and strays == 0 and pause.seconds < PAUSE_MAX_S,
+        )
+    return at.code
 
 
 if __name__ == "__main__":

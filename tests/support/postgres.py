@@ -74,8 +74,8 @@ class Postgres:
         self.process.stop(signal.SIGINT, timeout=60)
 
     def kill(self) -> None:
-        """SIGKILL of the postmaster and of every session, as a power cut would."""
-        children = self._children()
+        """SIGKILL of the postmaster and of every session, as a power cut would; nothing if it was never started."""
+        children = self._children() if self.process.alive() else []
         self.process.kill()
         for pid in children:
             with contextlib.suppress(ProcessLookupError):

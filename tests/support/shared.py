@@ -119,9 +119,9 @@ class SharedPostgres(Postgres):
 
 @dataclass(frozen=True)
 class Database:
-    """One empty database on the shared cluster."""
+    """One database, empty at first."""
 
-    server: SharedPostgres
+    server: Postgres
     name: str
 
     @property

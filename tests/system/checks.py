@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from support.consume import Record, read_topic, watermarks
-from support.topics import COMPACTED_TOPICS, FRAME_TOPICS, KEPT_TOPICS, TABLES, TOPICS
+from support.topics import COMPACTED_TOPICS, FRAME_TOPICS, TABLES, TOPICS
 
 
 @dataclass(frozen=True)

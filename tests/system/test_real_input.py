@@ -9,7 +9,7 @@ tests/data/real_input.tsv says of each frame where it must end: file, line, topi
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
