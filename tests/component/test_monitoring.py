@@ -93,6 +93,25 @@ def test_dashboards_are_what_their_source_says_and_parse(tmp_path: Path) -> None
     promtool("check", "rules", "--lint=none", str(tmp_path / "rules.yaml"))
 
 
+def test_dashboards_have_the_shape_that_grafana_reads() -> None:
+    """No Grafana is here to load them: names that must be unique are, panels lie beside each other, variables that are used exist."""
+    found = [json.loads(p.read_text()) for p in sorted((MONITORING / "grafana" / "dashboards").glob("*.json"))]
+    assert len({d["uid"] for d in found}) == len({d["title"] for d in found}) == len(found) == 4
+    for d in found:
+        variables = {v["name"] for v in d["templating"]["list"]}
+        used = set(re.findall(r"\$\{?(\w+)", json.dumps(d["panels"]) + json.dumps(d["templating"])))
+        assert used - {"__rate_interval", "__all"} <= variables, d["uid"]
+        assert len({p["id"] for p in d["panels"]}) == len(d["panels"])
+        cells = set()
+        for p in d["panels"]:
+            at = p["gridPos"]
+            own = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+            assert own and not own & cells and all(x < 24 for x, _ in own), f"{d['uid']}: {p['title']}"
+            cells |= own
+            assert p["type"] == "row" or (p["targets"] and p["description"] and p["fieldConfig"]["defaults"]["unit"]), p["title"]
+            assert len({t["refId"] for t in p.get("targets", [])}) == len(p.get("targets", []))
+
+
 def test_what_the_programs_expose_is_well_named_and_all_that_is_asked_for(key: Path, service: StartService) -> None:
     """Before they have any server: all series are there from the start."""
     there = set()

@@ -244,8 +244,8 @@ def main() -> int:
         steps[name] = partial(live_through, rig, prometheus, name, 60 + 4000 / options.scale)
     failed = False
     try:
-        kafka.start()
         postgres.start()
+        kafka.start()
         postgres.create_database("kmd")
         rig.start()
         wait_until("all books are held and the sink is level", lambda: settled(rig), timeout=120)
