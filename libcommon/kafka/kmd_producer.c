@@ -24,6 +24,7 @@ struct kmd_producer {
 	rd_kafka_queue_t *main_queue;
 	rd_kafka_topic_t *rkt[KMD_TOPIC_COUNT];
 	struct hold hold[KMD_TOPIC_COUNT];
+	struct records records;
 	struct record *all; /* outstanding, newest first */
 	uint64_t count, seq, rng;
 	int64_t bytes, queue_bytes;
@@ -83,7 +84,7 @@ static void drop_record(struct kmd_producer *p, struct record *r)
 		r->next->prev = r->prev;
 	p->count--;
 	p->bytes -= (int64_t)r->bytes;
-	free(r);
+	records_put(&p->records, r);
 }
 
 static void report(struct kmd_producer *p, struct record *r, int rc, const char *reason)
@@ -234,6 +235,7 @@ static void free_rest(void *arg)
 
 	while (p->all)
 		drop_record(p, p->all);
+	records_fini(&p->records);
 	for (int t = 0; t < KMD_TOPIC_COUNT; t++)
 		hold_fini(&p->hold[t]);
 	close(p->fd);
@@ -287,7 +289,7 @@ int kmd_producer_send(struct kmd_producer *p, enum kmd_topic topic, struct kmd_s
 		return KMD_ETOOBIG;
 	if (p->count > 0 && p->bytes + (int64_t)bytes > p->queue_bytes)
 		return KMD_EAGAIN;
-	r = producer_record_new(key, value, headers, headers_count);
+	r = records_take(&p->records, bytes, key, value, headers, headers_count);
 	r->ref = ref;
 	r->seq = ++p->seq;
 	r->topic = topic;
