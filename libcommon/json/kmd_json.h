@@ -10,7 +10,8 @@
 /*
  * Reading JSON (RFC 8259) without losing a byte: a strict one-pass scanner gives a flat tape of tokens that point into
  * the text. Numbers stay text, so no digit is lost; a value can be copied verbatim. cJSON is not used for reading
- * because it turns numbers into doubles: Unix ns and exchange digits do not survive that. It is the oracle of the tests.
+ * because it turns numbers into doubles: Unix ns and exchange digits do not survive that. It is the oracle of the
+ * tests.
  *
  * The text must outlive the document. Duplicate member names: the last one wins, like cJSON's and Postgres's jsonb.
  * Strings are checked for escapes and control bytes, not for UTF-8; see kmd_json_text().
@@ -57,6 +58,23 @@ struct kmd_json_val {
 int kmd_json_parse(struct kmd_json *doc, struct kmd_str text) KMD_MUST_CHECK;
 void kmd_json_fini(struct kmd_json *doc);
 
+/**
+ * Behind the value that begins at @p, judged as strictly as by kmd_json_parse, without a tape; NULL if there is no
+ * value.
+ * @around containers hold it: they count against KMD_JSON_DEPTH_MAX.
+ */
+const char *kmd_json_skip(const char *p, const char *end, unsigned around);
+/** The same for a string whose quote is at @p; *ret_escaped: there is an escape in it. */
+const char *kmd_json_skip_string(const char *p, const char *end, bool *ret_escaped);
+
+/** Behind the white space at @p. */
+static inline const char *kmd_json_skip_space(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+		p++;
+	return p;
+}
+
 struct kmd_json_val kmd_json_root(const struct kmd_json *doc);
 enum kmd_json_type kmd_json_type(struct kmd_json_val v);
 bool kmd_json_is(struct kmd_json_val v, enum kmd_json_type type);
@@ -71,7 +89,8 @@ struct kmd_str kmd_json_plain(struct kmd_json_val v);
  * their three-byte form (which kmd_str_is_utf8() rejects) and \u0000 a NUL byte: the caller decides what they mean.
  */
 struct kmd_str kmd_json_text(struct kmd_json_val v, struct kmd_arena *arena);
-/** Number without fraction or exponent that fits; or the same in a string if @v is a string. 0, KMD_ENOTFOUND (NONE, null), KMD_EPARSE, KMD_ERANGE. */
+/** Number without fraction or exponent that fits; or the same in a string if @v is a string. 0, KMD_ENOTFOUND (NONE,
+ * null), KMD_EPARSE, KMD_ERANGE. */
 int kmd_json_i64(struct kmd_json_val v, int64_t *ret) KMD_MUST_CHECK;
 /** Text of a number or content of an escape-free string: how decimals arrive. KMD_STR_NONE for every other value. */
 struct kmd_str kmd_json_decimal(struct kmd_json_val v);
@@ -80,6 +99,7 @@ bool kmd_json_true(struct kmd_json_val v);
 
 /** Elements, or the members, of a value in order. size_t-free iteration: start with *it = 0. */
 bool kmd_json_each(struct kmd_json_val array, uint32_t *it, struct kmd_json_val *ret_value);
-bool kmd_json_each_member(struct kmd_json_val object, uint32_t *it, struct kmd_json_val *ret_key, struct kmd_json_val *ret_value);
+bool kmd_json_each_member(
+    struct kmd_json_val object, uint32_t *it, struct kmd_json_val *ret_key, struct kmd_json_val *ret_value);
 
 #endif

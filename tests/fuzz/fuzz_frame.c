@@ -2,7 +2,7 @@
  * Ingest: the envelope of a message, and where it goes. Input: a message; scanned as text and as binary.
  *
  * - It is an object if and only if it is one JSON object; a binary message is none, and has no type, sid, seq.
- * - type, sid, seq, tickers are those that cJSON reads.
+ * - type, sid, seq, tickers are those that cJSON reads, and all is as the parser alone reads it.
  * - It goes to the topic of its type with its ticker for a key, or to `other` with its lineage for a key; the key is
  *   never empty.
  * - Headers: each name once, text that is UTF-8 and no NUL in numbers; lineage, n, recv_ns, mono_ns, sid, seq print the
@@ -64,6 +64,24 @@ static void check_against_cjson(const struct ingest_frame *f, struct kmd_str byt
 		HOLDS(same_text(f->event_type, member(msg, "event_type")));
 	}
 	cJSON_Delete(c);
+}
+
+static bool same(struct kmd_str a, struct kmd_str b)
+{
+	return !a.p == !b.p && kmd_str_eq(a, b);
+}
+
+static void check_against_parser(const struct ingest_frame *f, struct kmd_str bytes)
+{
+	struct ingest_scanner s = {0};
+	const struct ingest_frame p = ingest_frame_scan_parsed(&s, bytes);
+
+	HOLDS(f->object == p.object && f->type == p.type && same(f->type_text, p.type_text));
+	HOLDS(f->has_sid == p.has_sid && f->sid == p.sid && f->has_seq == p.has_seq && f->seq == p.seq);
+	HOLDS(f->has_id == p.has_id && f->id == p.id && f->has_ts == p.has_ts && f->ts_ms == p.ts_ms);
+	HOLDS(same(f->market_ticker, p.market_ticker) && same(f->event_ticker, p.event_ticker));
+	HOLDS(same(f->event_type, p.event_type));
+	ingest_scanner_fini(&s);
 }
 
 static struct kmd_str header(const struct ingest_route *r, const char *name)
@@ -159,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	HOLDS(f.object || (!f.type_text.p && !f.has_sid && !f.has_seq && f.type == INGEST_TYPE_OTHER));
 	HOLDS(f.type == INGEST_TYPE_OTHER || kmd_str_eqz(f.type_text, ingest_type_name(f.type)));
 	check_against_cjson(&f, bytes);
+	check_against_parser(&f, bytes);
 	for (int use_yes_price = -1; use_yes_price <= 1; use_yes_price++)
 		check_route(&f, use_yes_price);
 	if (ingest_type_is_reply(f.type))

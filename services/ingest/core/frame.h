@@ -11,8 +11,9 @@
 
 /*
  * The envelope of one WebSocket message: what routing, sequence and subscriptions need of it, and nothing more. A
- * message is judged by kmd_json_parse as a whole: text that is not a JSON object has no type, no sid, no seq, and goes
- * to `other` as it is. Nothing here ever fails.
+ * message is judged as kmd_json_parse judges it, as a whole: text that is not a JSON object has no type, no sid, no
+ * seq, and goes to `other` as it is. Nothing here ever fails. Plain data frames are read without the parser
+ * (envelope.h).
  */
 
 struct ingest_frame {
@@ -29,13 +30,15 @@ struct ingest_frame {
 
 /* Memory that a scan reuses; zero-initialise it. One thread. */
 struct ingest_scanner {
-	struct kmd_json doc;
+	struct kmd_json doc; /* of a reply, after its scan: ingest_reply_read() goes on in it */
 	struct kmd_arena arena;
 };
 
 /** Views in the result borrow from @bytes or from @s until the next scan. @binary: the message was not a text message.
  */
 struct ingest_frame ingest_frame_scan(struct ingest_scanner *s, struct kmd_str bytes, bool binary);
+/** The same by the parser alone: for replies, for what is not plain, and as the oracle of the tests. */
+struct ingest_frame ingest_frame_scan_parsed(struct ingest_scanner *s, struct kmd_str bytes);
 void ingest_scanner_fini(struct ingest_scanner *s);
 
 #endif

@@ -1,23 +1,32 @@
 #include "route.h"
 
 #include <assert.h>
+#include <string.h>
+
+/* Two digits in front of p; returns where they begin. */
+static char *put_pair(char *p, unsigned v)
+{
+	*--p = (char)('0' + v % 10);
+	*--p = (char)('0' + v / 10);
+	return p;
+}
 
 /* Digits of @v behind what @r->digits holds already; *at is how much that is. */
 static struct kmd_str put_number(struct ingest_route *r, size_t *at, int64_t v)
 {
-	char reverse[20];
-	size_t n = 0;
+	char text[20], *p = text + sizeof(text);
+	uint64_t left = (uint64_t)v;
 	struct kmd_str s = {r->digits + *at, 0};
 
 	assert(v >= 0);
-	do {
-		reverse[n++] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	assert(*at + n <= sizeof(r->digits));
-	s.n = n;
-	while (n > 0)
-		r->digits[(*at)++] = reverse[--n];
+	for (; left >= 100; left /= 100)
+		p = put_pair(p, (unsigned)(left % 100));
+	p = put_pair(p, (unsigned)left);
+	p += *p == '0' && p < text + sizeof(text) - 1 ? 1 : 0;
+	s.n = (size_t)(text + sizeof(text) - p);
+	assert(*at + s.n <= sizeof(r->digits));
+	memcpy(r->digits + *at, p, s.n);
+	*at += s.n;
 	return s;
 }
 
