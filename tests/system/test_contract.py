@@ -23,7 +23,6 @@ from support.rig import Rig
 from system import checks
 
 BOOK = "orderbook_delta"
-NEVER_YET = {"feedHandover"}  # reserved in the contract
 APART = {"deadLetter", "marketTombstone"}  # each has a test of its own below
 SMALL = 10_000  # bytes that topic `other` takes here, so that something is refused
 
@@ -61,7 +60,7 @@ def test_every_record_is_what_the_contract_says(make_rig: Callable[..., Rig]) ->
     topics = checks.Topics(rig.kafka.bootstrap, rig.prefix)
     seen = schemas.check(topics.records)
     assert sum(seen.values()) == sum(len(records) for records in topics.records.values())
-    missing = set(schemas.contract().messages) - NEVER_YET - APART - set(seen)
+    missing = set(schemas.contract().messages) - APART - set(seen)
     assert not missing, f"no record of these came up: {missing}; seen: {seen}"
     topics_are_made_so(rig)
 
