@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from support.paths import PATIENCE
@@ -62,8 +62,15 @@ def ends(bootstrap: str, topics: Iterable[str]) -> dict[str, int]:
 
 
 def _high(consumer: Consumer, topic: str, partition: int) -> int:
-    _low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
-    return int(high)
+    """A broker that is short of time calls itself no leader for a moment."""
+    for _ in range(20):
+        try:
+            return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30 * PATIENCE)[1])
+        except KafkaException as refused:
+            if refused.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            time.sleep(PATIENCE / 2)
+    raise Failure(f"{topic}-{partition} has no leader")
 
 
 def count(bootstrap: str, topic: str) -> int:
