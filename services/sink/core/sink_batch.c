@@ -1,5 +1,6 @@
 #include "sink_batch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,18 +45,26 @@ static void need_partition(struct sink_batch *b, enum sink_table table, int32_t 
 	b->needs[b->needs_count++] = need;
 }
 
-static void put_row(struct sink_batch *b, struct sink_entry *e, const struct sink_row *row, int32_t day)
+/* Where the row of @e begins in its stream. */
+static struct kmd_buf *begin_row(struct sink_batch *b, struct sink_entry *e, enum sink_table table, int32_t day)
 {
-	struct kmd_buf *stream = &b->stream[row->table];
+	struct kmd_buf *stream = &b->stream[table];
 
 	if (stream->n == 0)
 		sink_encode_head(stream);
-	e->table = (uint8_t)row->table;
+	e->table = (uint8_t)table;
 	e->at = stream->n;
+	b->stream_rows[table]++;
+	need_partition(b, table, day);
+	return stream;
+}
+
+static void put_row(struct sink_batch *b, struct sink_entry *e, const struct sink_row *row, int32_t day)
+{
+	struct kmd_buf *stream = begin_row(b, e, row->table, day);
+
 	sink_encode_row(row, stream);
 	e->length = stream->n - e->at;
-	b->stream_rows[row->table]++;
-	need_partition(b, row->table, day);
 }
 
 static void count_dead(struct sink_batch *b, struct sink_progress *p, struct sink_entry *e, enum sink_fault fault)
@@ -122,17 +131,8 @@ static bool is_repeated_frame(struct sink_progress *p, const struct sink_record 
 
 static bool is_repeated_trade(struct sink_batch *b, const struct sink_row *row)
 {
-	const struct kmd_str id = row->v[SINK_TRADES_trade_id].str;
-	const int64_t date = row->v[SINK_TRADES_trade_date].num;
-	char *key = kmd_arena_alloc(&b->work.arena, id.n + sizeof(date));
-	struct kmd_str k = {key, id.n + sizeof(date)};
-
-	memcpy(key, id.p, id.n);
-	memcpy(key + id.n, &date, sizeof(date));
-	if (kmd_map_get(&b->trades, k))
-		return true;
-	kmd_map_put(&b->trades, k, b);
-	return false;
+	return !sink_keys_add(
+	    &b->trades, row->v[SINK_TRADES_trade_id].str, (int32_t)row->v[SINK_TRADES_trade_date].num);
 }
 
 static void note_listing(struct sink_batch *b, size_t entry, const struct sink_row *row)
@@ -190,6 +190,21 @@ static void put_live(struct sink_batch *b, struct sink_progress *p, struct sink_
 		b->rest_trades = true;
 }
 
+/* The row is there already. */
+static void put_quick(struct sink_batch *b, struct sink_progress *p, struct sink_entry *e, const struct sink_quick *q)
+{
+	const enum sink_table table = (enum sink_table)q->table;
+
+	if (table == SINK_T_TRADES && !sink_keys_add(&b->trades, q->trade_id, q->day)) {
+		count_duplicate(b, p, e, table);
+		return;
+	}
+	kmd_buf_add(begin_row(b, e, table, q->day), q->row, q->length);
+	e->length = q->length;
+	e->recv_ns = q->recv_ns;
+	count_row(b, p, e, table);
+}
+
 static void put_record(struct sink_batch *b, struct sink_progress *p, struct sink_entry *e, const struct sink_record *r,
     const struct sink_facts *f, const char *topic, const struct sink_clock *clock)
 {
@@ -197,7 +212,12 @@ static void put_record(struct sink_batch *b, struct sink_progress *p, struct sin
 	struct sink_row row;
 
 	if (is_repeated_frame(p, r, f)) {
-		count_duplicate(b, p, e, table_of(r, f));
+		count_duplicate(b, p, e, r->quick ? (enum sink_table)r->quick->table : table_of(r, f));
+		return;
+	}
+	assert(!r->quick || !e->refused); /* a record is refused when the batch is built anew, the long way */
+	if (r->quick) {
+		put_quick(b, p, e, r->quick);
 		return;
 	}
 	if (e->refused) {
@@ -218,10 +238,16 @@ static void put_record(struct sink_batch *b, struct sink_progress *p, struct sin
 	}
 }
 
+/* Of a row that was made ahead: what the batch and the progress ask for. */
+static struct sink_facts facts_of(const struct sink_quick *q)
+{
+	return (struct sink_facts){.lineage = {true, q->lineage}, .n = {true, q->n}, .recv_ns = {true, q->recv_ns}};
+}
+
 void sink_batch_add(struct sink_batch *b, struct sink_progress *p, void *handle, const struct sink_record *r,
     const char *topic, enum sink_fault refused, const struct sink_clock *clock, struct kmd_mono now)
 {
-	const struct sink_facts f = sink_record_facts(r);
+	const struct sink_facts f = r->quick ? facts_of(r->quick) : sink_record_facts(r);
 	struct sink_entry *e = new_entry(b);
 
 	*e = (struct sink_entry){
@@ -264,8 +290,7 @@ static void forget_rows(struct sink_batch *b)
 	b->bytes = 0;
 	b->counts = (struct sink_counts){0};
 	b->rest_trades = b->sealed = false;
-	kmd_map_fini(&b->trades);
-	b->trades = (struct kmd_map){0};
+	sink_keys_clear(&b->trades);
 	kmd_arena_reset(&b->arena);
 }
 
@@ -290,7 +315,7 @@ void sink_batch_fini(struct sink_batch *b)
 {
 	for (int t = 0; t < SINK_TABLE_COUNT; t++)
 		kmd_buf_fini(&b->stream[t]);
-	kmd_map_fini(&b->trades);
+	sink_keys_fini(&b->trades);
 	kmd_arena_fini(&b->arena);
 	sink_work_fini(&b->work);
 	free(b->entries);

@@ -1,9 +1,10 @@
 #ifndef SINK_BATCH_H
 #define SINK_BATCH_H
 
-#include "kmd_map.h"
 #include "kmd_time.h"
+#include "sink_keys.h"
 #include "sink_part.h"
+#include "sink_quick.h"
 #include "sink_row.h"
 
 /*
@@ -63,9 +64,9 @@ struct sink_batch {
 	struct sink_need *needs;
 	size_t needs_count, needs_cap;
 	struct sink_counts counts;
-	struct kmd_map trades; /* keys of the trades in it */
-	bool rest_trades;      /* trades fetched by REST are in it: likely repetitions */
-	bool sealed;           /* the streams have their ends */
+	struct sink_keys trades; /* keys of the trades in it */
+	bool rest_trades;        /* trades fetched by REST are in it: likely repetitions */
+	bool sealed;             /* the streams have their ends */
 	struct kmd_arena arena;
 	struct sink_work work;
 };

@@ -7,38 +7,48 @@
 #define DAYS_1970_TO_2000 10957
 #define US_1970_TO_2000 (INT64_C(10957) * 86400 * 1000000)
 #define NUMERIC_NEGATIVE 0x4000
+/* Head and groups; more than any value of fixed size. */
+#define NUMERIC_BYTES_MAX (8 + 2 * (KMD_DEC_DIGITS_MAX / 4 + 2))
 
-static void put16(struct kmd_buf *out, uint32_t v)
+/* Bytes go where room was made for all of them. */
+static char *put16(char *p, uint32_t v)
 {
-	char *p = kmd_buf_reserve(out, 2);
-
 	p[0] = (char)(v >> 8);
 	p[1] = (char)v;
-	out->n += 2;
+	return p + 2;
 }
 
-static void put32(struct kmd_buf *out, uint32_t v)
+static char *put32(char *p, uint32_t v)
 {
-	put16(out, v >> 16);
-	put16(out, v & 0xffff);
+	v = __builtin_bswap32(v);
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
 }
 
-static void put64(struct kmd_buf *out, uint64_t v)
+static char *put64(char *p, uint64_t v)
 {
-	put32(out, (uint32_t)(v >> 32));
-	put32(out, (uint32_t)v);
+	v = __builtin_bswap64(v);
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+static char *put_str(char *p, struct kmd_str s)
+{
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return p + s.n;
 }
 
 void sink_encode_head(struct kmd_buf *out)
 {
-	kmd_buf_add(out, "PGCOPY\n\377\r\n", 11); /* the literal's own NUL is the last byte */
-	put32(out, 0);
-	put32(out, 0);
+	static const char head[19] = "PGCOPY\n\377\r\n"; /* a NUL, then flags and extension: 0 */
+
+	kmd_buf_add(out, head, sizeof(head));
 }
 
 void sink_encode_tail(struct kmd_buf *out)
 {
-	put16(out, 0xffff);
+	kmd_buf_add(out, "\377\377", 2);
 }
 
 /* Decimal digits of whole and fraction in groups of four, aligned at the point; leading and trailing zero groups left
@@ -48,31 +58,38 @@ struct groups {
 	int count, weight;
 };
 
+static void add_group(struct groups *g, unsigned v)
+{
+	if (v == 0 && g->count == 0)
+		g->weight--;
+	else
+		g->digit[g->count++] = (uint16_t)v;
+}
+
+static unsigned digits(const char *p, size_t n)
+{
+	unsigned v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v * 10 + (unsigned)(p[i] - '0');
+	return v;
+}
+
 static struct groups group_digits(struct kmd_str whole, struct kmd_str frac)
 {
-	const int whole_groups = (int)((whole.n + 3) / 4);
-	const int total = whole_groups + (int)((frac.n + 3) / 4);
-	const size_t lead = (size_t)whole_groups * 4 - whole.n; /* zeros put in front */
-	struct groups g = {.count = 0, .weight = whole_groups - 1};
+	static const unsigned scale[] = {1, 1000, 100, 10};
+	struct groups g = {.count = 0, .weight = (int)((whole.n + 3) / 4) - 1};
+	const size_t lead = whole.n % 4;
+	size_t at;
 
-	for (int i = 0; i < total; i++) {
-		unsigned v = 0;
-
-		for (size_t at = (size_t)i * 4; at < (size_t)i * 4 + 4; at++) {
-			const size_t k = at - lead; /* wraps for leading zeros */
-			unsigned d = 0;
-
-			if (at >= lead && k < whole.n)
-				d = (unsigned)(whole.p[k] - '0');
-			else if (at >= lead && k - whole.n < frac.n)
-				d = (unsigned)(frac.p[k - whole.n] - '0');
-			v = v * 10 + d;
-		}
-		if (v == 0 && g.count == 0)
-			g.weight--;
-		else
-			g.digit[g.count++] = (uint16_t)v;
-	}
+	if (lead > 0)
+		add_group(&g, digits(whole.p, lead));
+	for (at = lead; at < whole.n; at += 4)
+		add_group(&g, digits(whole.p + at, 4));
+	for (at = 0; at + 4 <= frac.n; at += 4)
+		add_group(&g, digits(frac.p + at, 4));
+	if (at < frac.n)
+		add_group(&g, digits(frac.p + at, frac.n - at) * scale[frac.n - at]);
 	while (g.count > 0 && g.digit[g.count - 1] == 0)
 		g.count--;
 	if (g.count == 0)
@@ -80,7 +97,7 @@ static struct groups group_digits(struct kmd_str whole, struct kmd_str frac)
 	return g;
 }
 
-void sink_encode_numeric(struct kmd_str decimal, struct kmd_buf *out)
+static char *put_numeric(char *p, struct kmd_str decimal)
 {
 	struct kmd_dec d = {0};
 	const int rc = kmd_dec_parse(decimal, &d);
@@ -88,81 +105,76 @@ void sink_encode_numeric(struct kmd_str decimal, struct kmd_buf *out)
 
 	assert(rc == 0);
 	(void)rc;
-	put16(out, (uint32_t)g.count);
-	put16(out, (uint32_t)g.weight & 0xffff);
-	put16(out, d.negative && g.count > 0 ? NUMERIC_NEGATIVE : 0);
-	put16(out, (uint32_t)d.frac.n);
+	p = put16(p, (uint32_t)g.count);
+	p = put16(p, (uint32_t)g.weight & 0xffff);
+	p = put16(p, d.negative && g.count > 0 ? NUMERIC_NEGATIVE : 0);
+	p = put16(p, (uint32_t)d.frac.n);
 	for (int i = 0; i < g.count; i++)
-		put16(out, g.digit[i]);
+		p = put16(p, g.digit[i]);
+	return p;
 }
 
-/* A field whose length is known only once it is written. */
-static void put_numeric(struct kmd_str decimal, struct kmd_buf *out)
+void sink_encode_numeric(struct kmd_str decimal, struct kmd_buf *out)
 {
-	const size_t at = out->n;
-	uint32_t length;
+	char *p = kmd_buf_reserve(out, NUMERIC_BYTES_MAX);
 
-	put32(out, 0);
-	sink_encode_numeric(decimal, out);
-	length = (uint32_t)(out->n - at - 4);
-	for (int i = 0; i < 4; i++)
-		out->p[at + (size_t)i] = (char)(length >> (24 - 8 * i));
+	out->n += (size_t)(put_numeric(p, decimal) - p);
 }
 
-static void put_bytes(struct kmd_str s, struct kmd_buf *out)
+static char *put_field(char *p, enum sink_type type, const struct sink_value *v)
 {
-	put32(out, (uint32_t)s.n);
-	kmd_buf_add_str(out, s);
-}
+	char *begin = p + 4;
 
-static void put_field(enum sink_type type, const struct sink_value *v, struct kmd_buf *out)
-{
 	switch (type) {
 	case SINK_TEXT:
 	case SINK_BYTEA:
 	case SINK_UUID:
-		put_bytes(v->str, out);
-		break;
+		return put_str(put32(p, (uint32_t)v->str.n), v->str);
 	case SINK_JSONB:
-		put32(out, (uint32_t)v->str.n + 1);
-		kmd_buf_addc(out, 1); /* version of the format */
-		kmd_buf_add_str(out, v->str);
-		break;
+		p = put32(p, (uint32_t)v->str.n + 1);
+		*p++ = 1; /* version of the format */
+		return put_str(p, v->str);
 	case SINK_NUMERIC:
-		put_numeric(v->str, out);
-		break;
+		p = put_numeric(begin, v->str);
+		put32(begin - 4, (uint32_t)(p - begin));
+		return p;
 	case SINK_TIME:
-		put32(out, 8);
-		put64(out, (uint64_t)(v->num - US_1970_TO_2000));
-		break;
+		return put64(put32(p, 8), (uint64_t)(v->num - US_1970_TO_2000));
 	case SINK_DATE:
-		put32(out, 4);
-		put32(out, (uint32_t)(v->num - DAYS_1970_TO_2000));
-		break;
+		return put32(put32(p, 4), (uint32_t)(v->num - DAYS_1970_TO_2000));
 	case SINK_BOOL:
-		put32(out, 1);
-		kmd_buf_addc(out, v->num != 0);
-		break;
+		p = put32(p, 1);
+		*p = v->num != 0;
+		return p + 1;
 	case SINK_INT4:
-		put32(out, 4);
-		put32(out, (uint32_t)v->num);
-		break;
+		return put32(put32(p, 4), (uint32_t)v->num);
 	case SINK_INT8:
-		put32(out, 8);
-		put64(out, (uint64_t)v->num);
-		break;
+		return put64(put32(p, 8), (uint64_t)v->num);
 	}
+	return p;
+}
+
+/* At least what the row takes. */
+static size_t room(const struct sink_row *row, size_t columns)
+{
+	size_t n = 2 + columns * (4 + NUMERIC_BYTES_MAX);
+
+	for (size_t i = 0; i < columns; i++)
+		n += row->v[i].str.n;
+	return n;
 }
 
 void sink_encode_row(const struct sink_row *row, struct kmd_buf *out)
 {
 	const struct sink_table_def *t = &sink_tables[row->table];
+	char *const begin = kmd_buf_reserve(out, room(row, t->columns_count));
+	char *p = put16(begin, t->columns_count);
 
-	put16(out, t->columns_count);
 	for (uint8_t i = 0; i < t->columns_count; i++) {
 		if (row->v[i].has)
-			put_field(t->columns[i].type, &row->v[i], out);
+			p = put_field(p, t->columns[i].type, &row->v[i]);
 		else
-			put32(out, UINT32_MAX); /* NULL */
+			p = put32(p, UINT32_MAX); /* NULL */
 	}
+	out->n += (size_t)(p - begin);
 }

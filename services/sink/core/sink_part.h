@@ -26,8 +26,9 @@ struct sink_progress {
 	int64_t stored_next; /* next_offset in Postgres */
 	int64_t next;        /* with the batch in hand */
 	struct sink_tally tally;
-	int64_t last_timestamp_ms, last_hash; /* of the record at next - 1 */
-	int64_t last_recv_ns;                 /* greatest receipt of the batch in hand; INT64_MIN: none */
+	int64_t last_timestamp_ms;           /* of the record at next - 1, */
+	struct kmd_str last_key, last_value; /* borrowed from it: good while the batch in hand is */
+	int64_t last_recv_ns;                /* greatest receipt of the batch in hand; INT64_MIN: none */
 	struct sink_lineages lineages;
 };
 
@@ -41,6 +42,8 @@ bool sink_progress_wants(const struct sink_progress *p, int64_t offset);
  */
 void sink_progress_take(
     struct sink_progress *p, const struct sink_record *r, const struct sink_facts *f, int64_t latest_ns);
+/** sink_record_hash of the record at next - 1, once something is in hand. */
+int64_t sink_progress_last_hash(const struct sink_progress *p);
 /** Has the batch in hand anything of this partition? */
 bool sink_progress_pending(const struct sink_progress *p);
 void sink_progress_commit(struct sink_progress *p);

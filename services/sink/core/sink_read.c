@@ -37,30 +37,27 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* 8-4-4-4-12 hexadecimal digits. */
+bool sink_read_uuid(struct kmd_str text, char ret[16])
+{
+	static const uint8_t at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+
+	if (text.n != 36 || text.p[8] != '-' || text.p[13] != '-' || text.p[18] != '-' || text.p[23] != '-')
+		return false;
+	for (size_t i = 0; i < 16; i++) {
+		const int high = hex_digit(text.p[at[i]]), low = hex_digit(text.p[at[i] + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (char)(high << 4 | low);
+	}
+	return true;
+}
+
 static struct sink_reading read_uuid(struct kmd_json_val v, struct kmd_arena *arena)
 {
-	const struct kmd_str text = kmd_json_plain(v);
-	char *bytes;
-	size_t n = 0;
+	char *bytes = kmd_arena_alloc(arena, 16);
 
-	if (text.n != 36)
-		return status(SINK_READ_BAD);
-	bytes = kmd_arena_alloc(arena, 16);
-	for (size_t i = 0; i < 36; i++) {
-		const int d = hex_digit(text.p[i]);
-
-		if (i == 8 || i == 13 || i == 18 || i == 23) {
-			if (text.p[i] != '-')
-				return status(SINK_READ_BAD);
-			continue;
-		}
-		if (d < 0)
-			return status(SINK_READ_BAD);
-		bytes[n / 2] = (char)((bytes[n / 2] << 4) | d);
-		n++;
-	}
-	return of_str((struct kmd_str){bytes, 16});
+	return sink_read_uuid(kmd_json_plain(v), bytes) ? of_str((struct kmd_str){bytes, 16}) : status(SINK_READ_BAD);
 }
 
 static struct sink_reading read_decimal(struct kmd_json_val v)

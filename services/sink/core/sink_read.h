@@ -46,6 +46,8 @@ bool sink_read_agree(enum sink_type type, const struct sink_reading *a, const st
 /** The same for two ladders, level by level. */
 bool sink_read_ladders_agree(enum sink_kind a_kind, struct kmd_json_val a, enum sink_kind b_kind, struct kmd_json_val b,
     struct kmd_arena *arena);
+/** 8-4-4-4-12 hexadecimal digits as 16 bytes; false: not that form. */
+bool sink_read_uuid(struct kmd_str text, char ret[16]);
 /** RFC 3339 text of any year as Unix us, cut; @ret_unit_us by its fraction digits. 0 or KMD_EPARSE. */
 int sink_read_rfc3339(struct kmd_str text, int64_t *ret_us, int64_t *ret_unit_us) KMD_MUST_CHECK;
 

@@ -26,27 +26,33 @@ static struct kmd_str text_in(struct kmd_str text)
 	return text.p && sink_text_holds(text) ? text : KMD_STR_NONE;
 }
 
+/* Most names differ in their first letter. */
+static bool is(const char *name, const char *known)
+{
+	return name[0] == known[0] && strcmp(name, known) == 0;
+}
+
 static void take(struct sink_facts *f, const char *name, struct kmd_str v)
 {
-	if (strcmp(name, "lineage") == 0)
-		f->lineage = number_in(v, 1, INT64_MAX);
-	else if (strcmp(name, "n") == 0)
+	if (is(name, "n"))
 		f->n = number_in(v, 1, INT64_MAX);
-	else if (strcmp(name, "recv_ns") == 0)
+	else if (is(name, "lineage"))
+		f->lineage = number_in(v, 1, INT64_MAX);
+	else if (is(name, "recv_ns"))
 		f->recv_ns = number_in(v, INT64_MIN, INT64_MAX);
-	else if (strcmp(name, "mono_ns") == 0)
+	else if (is(name, "mono_ns"))
 		f->mono_ns = number_in(v, INT64_MIN, INT64_MAX);
-	else if (strcmp(name, "sid") == 0)
+	else if (is(name, "sid"))
 		f->sid = number_in(v, INT32_MIN, INT32_MAX);
-	else if (strcmp(name, "seq") == 0)
+	else if (is(name, "seq"))
 		f->seq = number_in(v, INT64_MIN, INT64_MAX);
-	else if (strcmp(name, "use_yes_price") == 0)
+	else if (is(name, "use_yes_price"))
 		f->use_yes_price = truth_in(v);
-	else if (strcmp(name, "type") == 0)
+	else if (is(name, "type"))
 		f->type = text_in(v);
-	else if (strcmp(name, "source") == 0)
+	else if (is(name, "source"))
 		f->source = text_in(v);
-	else if (strcmp(name, "__connect.errors.exception.message") == 0)
+	else if (is(name, "__connect.errors.exception.message"))
 		f->reason = text_in(v);
 }
 

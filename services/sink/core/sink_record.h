@@ -8,6 +8,8 @@
 #include "kmd_str.h"
 #include "kmd_topic.h"
 
+struct sink_quick;
+
 /* A Kafka record as the core sees it, and the facts that its headers tell (interfaces 3). Everything borrows. Pure. */
 
 struct sink_header {
@@ -23,6 +25,8 @@ struct sink_record {
 	struct kmd_str key, value; /* p == NULL: none */
 	const struct sink_header *headers;
 	size_t headers_count;
+	const struct sink_quick
+	    *quick; /* its row, made ahead (then no header is looked at); NULL: the batch makes it */
 };
 
 /* A number that may be absent. */

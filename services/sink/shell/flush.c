@@ -10,37 +10,6 @@
  * What does not fit while it is narrowed waits in `later`, in order.
  */
 
-struct sink_clock writer_clock(const struct writer *w)
-{
-	const int64_t now_ns = kmd_wall_now().ns;
-	const int64_t days = w->hub->set->retention_days;
-
-	return (struct sink_clock){now_ns, days > 0 ? kmd_time_day(now_ns) - (int32_t)days : INT32_MIN};
-}
-
-struct sink_record writer_view(struct writer *w, const struct kmd_record *r)
-{
-	struct sink_record view = {
-	    .topic = kmd_record_topic(r),
-	    .partition = kmd_record_partition(r),
-	    .offset = kmd_record_offset(r),
-	    .timestamp_ms = kmd_record_timestamp_ms(r),
-	    .key = kmd_record_key(r),
-	    .value = kmd_record_value(r),
-	};
-	struct sink_header h;
-
-	while (kmd_record_header_at(r, view.headers_count, &h.name, &h.value)) {
-		if (view.headers_count == w->headers_cap) {
-			w->headers_cap = w->headers_cap ? w->headers_cap * 2 : 16;
-			w->headers = kmd_realloc(w->headers, w->headers_cap * sizeof(*w->headers));
-		}
-		w->headers[view.headers_count++] = h;
-	}
-	view.headers = w->headers;
-	return view;
-}
-
 void writer_release(struct writer *w, struct kmd_record *r)
 {
 	atomic_fetch_sub(&w->held, sink_batch_weight(kmd_record_key(r), kmd_record_value(r)));
@@ -52,12 +21,14 @@ bool writer_is_ours(const struct part *p)
 	return part_state(p) == PART_CLAIMED && !atomic_load(&p->dropped);
 }
 
-void writer_add(struct writer *w, struct sink_progress *p, struct kmd_record *r, enum sink_fault refused)
+void writer_add(struct writer *w, struct sink_progress *p, struct kmd_record *r, const struct sink_quick *quick,
+    enum sink_fault refused)
 {
-	const struct sink_record view = writer_view(w, r);
-	const struct sink_clock clock = writer_clock(w);
+	struct sink_record view = quick ? view_bare(r) : view_of(r, &w->headers);
+	const struct sink_clock clock = hub_clock(w->hub);
 
-	sink_batch_add(&w->batch, p, r, &view, part_of(p)->name, refused, &clock, kmd_mono_now());
+	view.quick = quick;
+	sink_batch_add(&w->batch, p, r, &view, part_of(p)->name, refused, &clock, w->now);
 }
 
 /* Puts entries back in front of what waits. */
@@ -103,7 +74,7 @@ void writer_refill(struct writer *w)
 		struct sink_entry *e = &l->entries[l->at++];
 
 		if (writer_is_ours(part_of(e->progress)))
-			writer_add(w, e->progress, e->handle, (enum sink_fault)e->refused);
+			writer_add(w, e->progress, e->handle, NULL, (enum sink_fault)e->refused);
 		else
 			writer_release(w, e->handle);
 	}
@@ -233,4 +204,5 @@ void writer_flush(struct writer *w)
 		attempt(w);
 	}
 	w->narrow = (struct sink_narrow){0};
+	w->now = kmd_mono_now();
 }

@@ -36,6 +36,14 @@ void hub_fini(struct hub *h)
 	kmd_kafka_metrics_free(h->kafka.group_metrics);
 }
 
+struct sink_clock hub_clock(const struct hub *h)
+{
+	const int64_t now_ns = kmd_wall_now().ns;
+	const int64_t days = h->set->retention_days;
+
+	return (struct sink_clock){now_ns, days > 0 ? kmd_time_day(now_ns) - (int32_t)days : INT32_MIN};
+}
+
 bool hub_database(struct hub *h, size_t connection, bool ok, const char *why)
 {
 	struct hub_health *d = &h->database[connection];

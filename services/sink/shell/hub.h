@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "conf.h"
+#include "sink_row.h"
 #include "stats.h"
 
 /*
@@ -37,6 +38,8 @@ struct hub {
 void hub_init(
     struct hub *h, const struct sink_settings *set, const struct kmd_kafka *kafka, struct kmd_metrics *metrics);
 void hub_fini(struct hub *h);
+/** What now means to a row. Any thread. */
+struct sink_clock hub_clock(const struct hub *h);
 /** How a connection's last attempt went; @why borrowed, NULL when ok. Returns whether that is news. Any thread. */
 bool hub_database(struct hub *h, size_t connection, bool ok, const char *why);
 /** All of them: false and the first that is not well. Any thread. */

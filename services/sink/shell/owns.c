@@ -7,7 +7,7 @@
 #include "owns_int.h"
 
 /* A writer may hold so many batches' bytes before its partitions are paused; below half of it they go on. */
-#define HELD_BATCHES 4
+#define HELD_BATCHES 2
 /* A question for a start that the group does not repeat is off: the partition went away meanwhile. */
 #define UNASKED_NS (3 * KMD_NS_PER_S)
 #define FENCED_RETRY_NS (2 * KMD_NS_PER_S)
@@ -32,8 +32,18 @@ struct own *own_get(struct owns *o, enum kmd_topic t, int32_t partition)
 	return &o->of[t][partition];
 }
 
+/* Rows of frequent frames are made here, while the writers wait for Postgres. */
+static struct queue_item record_item(
+    struct owns *o, struct part *part, struct kmd_record *r, const struct sink_clock *clock)
+{
+	const struct sink_record view = view_of(r, &o->headers);
+
+	return (struct queue_item){QUEUE_RECORD, part, r, sink_quick_new(&view, clock, &o->scratch)};
+}
+
 void owns_dispatch(struct owns *o, struct kmd_record **records, int n)
 {
+	const struct sink_clock clock = hub_clock(o->hub);
 	struct queue_item items[256];
 	size_t count = 0, writer = 0;
 
@@ -49,7 +59,7 @@ void owns_dispatch(struct owns *o, struct kmd_record **records, int n)
 			count = 0;
 		}
 		writer = own->writer;
-		items[count++] = (struct queue_item){QUEUE_RECORD, own->part, records[i]};
+		items[count++] = record_item(o, own->part, records[i], &clock);
 	}
 	if (count > 0)
 		writer_push(o->writers[writer], items, count);
@@ -67,6 +77,24 @@ static void look_at_writers(struct owns *o)
 		held += bytes;
 	}
 	kmd_gauge_set(o->hub->stats.held_bytes, (double)held);
+}
+
+static bool any_full(struct owns *o)
+{
+	look_at_writers(o);
+	for (size_t i = 0; i < o->writers_count; i++)
+		if (o->writer_full[i])
+			return true;
+	return false;
+}
+
+bool owns_wait(struct owns *o, struct kmd_mono now, int64_t patience_ns)
+{
+	if (!any_full(o))
+		o->full_since.ns = 0;
+	else if (o->full_since.ns == 0)
+		o->full_since = now;
+	return o->full_since.ns != 0 && now.ns - o->full_since.ns < patience_ns;
 }
 
 /* A partition that was fenced or stopped is claimed anew after a while, by a new part. */
@@ -230,6 +258,8 @@ void owns_fini(struct owns *o)
 			part_unref(o->of[t][i].part);
 		free(o->of[t]);
 	}
+	view_fini(&o->headers);
+	kmd_buf_fini(&o->scratch);
 	free(o->writers);
 	free(o->writer_parts);
 	free(o->writer_full);

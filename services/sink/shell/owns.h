@@ -3,6 +3,7 @@
 
 #include "keeper.h"
 #include "part.h"
+#include "view.h"
 #include "writer.h"
 
 /*
@@ -34,9 +35,12 @@ struct owns {
 	size_t *writer_parts; /* partitions of each writer */
 	bool *writer_full;    /* its partitions are paused until it holds less */
 	size_t writers_count;
+	struct kmd_mono full_since;      /* when waiting for room began; 0: there is room */
 	struct own *of[KMD_TOPIC_COUNT]; /* by partition */
 	int32_t count[KMD_TOPIC_COUNT];
-	struct kmd_mono ends; /* when to ask next where partitions end that are paused */
+	struct kmd_mono ends;        /* when to ask next where partitions end that are paused */
+	struct view_headers headers; /* of the record in hand */
+	struct kmd_buf scratch;      /* of its row */
 	bool closing;   /* keeper and writers are gone: nothing is claimed, and what is revoked is nobody's business */
 	size_t stopped; /* partitions that wait for --accept-topic */
 	char stopped_why[200];
@@ -46,6 +50,9 @@ extern const struct kmd_rebalance_ops owns_rebalance; /* ctx: struct owns */
 
 /** Hands records to their writers; those of partitions that are not ours are freed. Takes them. */
 void owns_dispatch(struct owns *o, struct kmd_record **records, int n);
+/** Does a writer hold so much that it is better to wait than to take more? Not for longer than @patience_ns at a time.
+ */
+bool owns_wait(struct owns *o, struct kmd_mono now, int64_t patience_ns);
 /** Pauses, resumes, claims anew: what changed since the last turn. */
 void owns_turn(struct owns *o, struct kmd_mono now);
 /** Sets the lag of each topic; asks the broker where paused partitions end now. */

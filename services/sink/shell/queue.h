@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kmd_consumer.h"
+#include "sink_quick.h"
 
 /*
  * What the main loop hands to a writer, in order: records, and what is to be done with a partition before and after
@@ -24,6 +25,7 @@ struct queue_item {
 	enum queue_kind kind;
 	struct part *part;
 	struct kmd_record *record; /* of RECORD: given */
+	struct sink_quick *quick;  /* of RECORD: its row made ahead, given; NULL: it goes the long way */
 };
 
 struct queue {

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kmd_map.h"
 #include "kmd_mem.h"
 #include "sink_newest.h"
 #include "sink_revise.h"

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kmd_map.h"
 #include "sink_revise.h"
 #include "writer_int.h"
 
@@ -69,9 +70,9 @@ static void take_known(struct markets *m, const struct kmd_pg_result *r, int row
 /* The row of a settlement is made anew from its record: its revision was not known when it came. */
 static bool row_of(struct writer *w, const struct sink_entry *e, struct sink_row *ret)
 {
-	const struct sink_record r = writer_view(w, e->handle);
+	const struct sink_record r = view_of(e->handle, &w->headers);
 	const struct sink_facts f = sink_record_facts(&r);
-	const struct sink_clock clock = writer_clock(w);
+	const struct sink_clock clock = hub_clock(w->hub);
 
 	return sink_row_make(&r, &f, &clock, &w->batch.work, ret).fate == SINK_IS_ROW;
 }

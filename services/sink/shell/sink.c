@@ -9,6 +9,12 @@
 
 #define POLL_MAX 1000
 #define POLL_MS 50
+/*
+ * A writer that holds enough is waited for so long, and looked at so often, before its partitions are paused: a paused
+ * partition is fetched anew from where it stood, all that the client had of it in advance is thrown away.
+ */
+#define ROOM_NS KMD_NS_PER_S
+#define ROOM_LOOK_NS (5 * KMD_NS_PER_MS)
 #define LOOK_NS (200 * KMD_NS_PER_MS)
 #define MEASURE_NS KMD_NS_PER_S
 /* A thread that hangs in a call is waited for so long at the end. */
@@ -109,6 +115,10 @@ static enum kmd_verdict run(struct sink *s, struct kmd_mono now)
 	look(s, now);
 	if (!s->owns.consumer)
 		return join(s) ? KMD_APP_MORE : KMD_APP_FATAL;
+	if (owns_wait(&s->owns, now, ROOM_NS)) {
+		hub_wait(&s->hub, ROOM_LOOK_NS);
+		return KMD_APP_MORE;
+	}
 	n = kmd_consumer_poll(s->owns.consumer, records, POLL_MAX, POLL_MS);
 	if (n < 0) {
 		kmd_app_fail(s->app, KMD_EXIT_SOFTWARE, "the broker client has failed for good");

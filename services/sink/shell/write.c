@@ -65,7 +65,7 @@ static void add_position(struct writer *w, const struct part *p)
 	db_array_i64(&w->array[A_DEAD], g->tally.dead_letters);
 	db_array_i64(&w->array[A_DUPLICATES], g->tally.duplicates);
 	db_array_i64(&w->array[A_TIMESTAMP], g->last_timestamp_ms);
-	db_array_i64(&w->array[A_HASH], g->last_hash);
+	db_array_i64(&w->array[A_HASH], sink_progress_last_hash(g));
 	if (g->last_recv_ns == INT64_MIN)
 		db_array_null(&w->array[A_RECV]);
 	else

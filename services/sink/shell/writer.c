@@ -32,7 +32,7 @@ static void check_last(struct writer *w, struct part *p, const struct kmd_record
 	    "%s", p->why, "cure", "%s", "kmd-sink --accept-topic", NULL);
 }
 
-static void on_record(struct writer *w, struct part *p, struct kmd_record *r)
+static void on_record(struct writer *w, struct part *p, struct kmd_record *r, const struct sink_quick *quick)
 {
 	if (writer_is_ours(p) && p->check.wanted)
 		check_last(w, p, r);
@@ -40,8 +40,8 @@ static void on_record(struct writer *w, struct part *p, struct kmd_record *r)
 		writer_release(w, r);
 		return;
 	}
-	writer_add(w, &p->progress, r, SINK_FAULT_NONE);
-	if (sink_batch_due(&w->batch, &w->limits, kmd_mono_now()))
+	writer_add(w, &p->progress, r, quick, SINK_FAULT_NONE);
+	if (sink_batch_due(&w->batch, &w->limits, w->now))
 		writer_flush(w);
 }
 
@@ -105,7 +105,8 @@ static void on_item(struct writer *w, const struct queue_item *item)
 {
 	switch (item->kind) {
 	case QUEUE_RECORD:
-		on_record(w, item->part, item->record);
+		on_record(w, item->part, item->record, item->quick);
+		free(item->quick);
 		break;
 	case QUEUE_CLAIM:
 		on_claim(w, item->part);
@@ -148,6 +149,7 @@ static void *run(void *arg)
 	while (!atomic_load(&w->hub->abandon)) {
 		const size_t n = queue_pop(&w->queue, items, TAKE_MAX, wait_ns(w));
 
+		w->now = kmd_mono_now();
 		for (size_t i = 0; i < n; i++)
 			on_item(w, &items[i]);
 		if (sink_batch_due(&w->batch, &w->limits, kmd_mono_now()) ||
@@ -208,6 +210,7 @@ static void free_held(struct writer *w, uint64_t unwritten[KMD_TOPIC_COUNT])
 	for (size_t i = w->later.at; i < w->later.count; i++)
 		count_and_free(w->later.entries[i].handle, unwritten);
 	while (queue_pop(&w->queue, &item, 1, 0) == 1) {
+		free(item.quick);
 		if (item.kind == QUEUE_RECORD)
 			count_and_free(item.record, unwritten);
 		else if (item.kind == QUEUE_CLAIM && find(w, item.part) == w->parts_count)
@@ -240,7 +243,7 @@ bool writer_stop(struct writer *w, int timeout_ms, uint64_t unwritten[KMD_TOPIC_
 	free(w->later.entries);
 	free(w->moves);
 	free(w->known);
-	free(w->headers);
+	view_fini(&w->headers);
 	free(w->parts);
 	free(w);
 	return true;

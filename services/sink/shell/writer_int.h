@@ -9,6 +9,7 @@
 #include "part.h"
 #include "sink_batch.h"
 #include "sink_narrow.h"
+#include "view.h"
 #include "writer.h"
 
 /* What the files of the writer share; all of it belongs to the writer's thread unless said otherwise. */
@@ -55,8 +56,8 @@ struct writer {
 	size_t known_count, known_cap;
 	int slow_trades; /* so many batches more take the way that drops repeated trades */
 
-	struct sink_header *headers; /* of the record in hand */
-	size_t headers_cap;
+	struct kmd_mono now; /* when what is in hand was taken from the queue */
+	struct view_headers headers;
 	struct kmd_buf sql, array[12];
 };
 
@@ -65,16 +66,14 @@ static inline struct part *part_of(struct sink_progress *p)
 	return (struct part *)((char *)p - offsetof(struct part, progress));
 }
 
-/** View of @r, its headers in w->headers until the next call. */
-struct sink_record writer_view(struct writer *w, const struct kmd_record *r);
-struct sink_clock writer_clock(const struct writer *w);
-
 /** The record is done with, one way or another. */
 void writer_release(struct writer *w, struct kmd_record *r);
 /** Is the partition claimed by us and not given up? */
 bool writer_is_ours(const struct part *p);
-/** Adds a record of a partition that is ours to the batch. @refused as sink_batch_add. */
-void writer_add(struct writer *w, struct sink_progress *p, struct kmd_record *r, enum sink_fault refused);
+/** Adds a record of a partition that is ours to the batch. @quick its row if it was made ahead, borrowed; @refused as
+ * sink_batch_add. */
+void writer_add(struct writer *w, struct sink_progress *p, struct kmd_record *r, const struct sink_quick *quick,
+    enum sink_fault refused);
 /** Empties the batch into `later` and takes back what it did to the progress of its partitions. */
 void writer_undo(struct writer *w);
 /** Fills the batch from `later`; what is not ours any more is let go. */
