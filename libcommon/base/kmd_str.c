@@ -69,12 +69,20 @@ uint64_t kmd_str_hash(struct kmd_str s)
 	return h ^ (h >> 33);
 }
 
+#define U64_DIGITS_SAFE 19 /* so many cannot overflow */
+
 int kmd_str_u64(struct kmd_str s, uint64_t *ret)
 {
 	uint64_t v = 0;
 	bool overflow = false;
 	if (s.n == 0)
 		return KMD_EPARSE;
+	for (; s.n > 0 && s.n <= U64_DIGITS_SAFE; s.p++, s.n--) {
+		const unsigned digit = (unsigned)(unsigned char)s.p[0] - '0';
+		if (digit > 9)
+			return KMD_EPARSE;
+		v = v * 10 + digit;
+	}
 	for (size_t i = 0; i < s.n; i++) {
 		const unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
 		if (digit > 9)

@@ -33,7 +33,9 @@ static const struct preset defaults[] = {
     {"topic.metadata.refresh.interval.ms", "30000", PRODUCER},
     {"topic.metadata.refresh.interval.ms", "10000", CONSUMERS},
     {"fetch.max.bytes", "69206016", CONSUMERS},
-    {"queued.max.messages.kbytes", "65536", CONSUMERS},
+    /* In memory each takes two to four times its bytes. */
+    {"queued.max.messages.kbytes", "16384", GROUP},
+    {"queued.max.messages.kbytes", "65536", READER},
     {"session.timeout.ms", "10000", GROUP},
     {"heartbeat.interval.ms", "1000", GROUP},
     {"max.poll.interval.ms", "300000", GROUP},
