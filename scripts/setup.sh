@@ -58,7 +58,7 @@ wanted_packages() {
             libssl-dev libpq-dev libcjson-dev libcmocka-dev python3 python3-venv ca-certificates ;;
         run) echo postgresql kcat ;;
         test)
-            echo clang llvm
+            echo clang llvm valgrind
             command -v go >/dev/null || [ -e build/toxiproxy/.stamp ] || echo golang-go
             ;;
         lint) echo clang clang-format clang-tidy ;;
