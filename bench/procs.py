@@ -43,9 +43,13 @@ def cpu_s(pid: int) -> float:
 
 def family_cpu_s(pid: int) -> float:
     """That of @pid, of its children that live, and of those that ended: a postmaster with its backends."""
-    stat = _stat(pid)
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return sum(map(int, stat[11:15])) / _TICKS + sum(cpu_s(int(child)) for child in children)
+    while True:
+        before = _stat(pid)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        living = sum(cpu_s(int(child)) for child in children)
+        # Nobody ended meanwhile, who would be counted twice or not at all.
+        if _stat(pid)[13:15] == before[13:15]:
+            return sum(map(int, before[11:15])) / _TICKS + living
 
 
 def peak_rss_mib(pid: int) -> float:

@@ -45,23 +45,30 @@ def _figure(name: str, rows: list[Row]) -> list[str]:
     return lines
 
 
+def _busy(about: Mapping[str, Any]) -> bool:
+    return bool(about["load_before"] > about["machine"]["cores"])
+
+
 def _module(about: Mapping[str, Any], rows: list[Row]) -> list[str]:
     lines = [f"## {about['name']}\n", f"{about['doc']}\n"]
     scale = "quick, " if about["quick"] else ""
     lines.append(
         f"_{scale}{about['rounds']} rounds, {about['seconds']:.0f} s, {about['when']}; load of the machine before: {about['load_before']}_\n"
     )
+    if _busy(about):
+        lines.append("**Others kept this machine busy: rates, and CPU seconds too, are no measure of what the programs can do. Run it anew on an idle one.**\n")
     for figure in dict.fromkeys(r.figure for r in rows):
         lines += _figure(figure, [r for r in rows if r.figure == figure])
     return lines
 
 
 def _goals(everything: list[tuple[Mapping[str, Any], list[Row]]]) -> list[str]:
-    rows = [r for _, rows in everything for r in rows if r.goal]
+    rows = [(r, _busy(about)) for about, rows in everything for r in rows if r.goal]
     lines = ["| figure | what | measured | goal | |", "|---|---|--:|---|---|"]
-    for r in rows:
+    for r, busy in rows:
         measured = f"{r.ratio:.3g}" if r.ratio is not None else f"{_number(r.value)} {r.unit}"
-        lines.append(f"| {r.figure} | {r.what} | {measured} | {r.goal} | {r.verdict()} |")
+        verdict = r.verdict() + (", on a busy machine" if busy else "")
+        lines.append(f"| {r.figure} | {r.what} | {measured} | {r.goal} | {verdict} |")
     return ["## Goals\n", "\n".join(lines) + "\n"]
 
 

@@ -18,7 +18,7 @@ WRITER = {"KMD_SINK_WRITERS": "1"}
 
 
 def _of(bench: Bench, kind: str) -> tuple[_sink.Topic, Rounds]:
-    topic = _sink.Topic(bench, kind, bench.scaled(1_000_000, 200_000))
+    topic = _sink.Topic(bench, kind, bench.scaled(1_000_000, 120_000))
     store = _sink.Store(bench)
     database = store.clone()
     bench.tell(f"  {kind}: {topic.count} frames")

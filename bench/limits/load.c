@@ -1,11 +1,12 @@
 /*
- * load BOOTSTRAP TOPIC trade|delta COUNT PARTITIONS MARKETS FIRST_NS LAST_NS
+ * load BOOTSTRAP TOPIC trade|delta COUNT PARTITIONS MARKETS FIRST_NS LAST_NS [RATE]
  *
  * Frames with the headers that ingest gives them, COUNT of them, as fast as the broker takes them: one lineage,
- * receipts spread evenly from FIRST_NS to LAST_NS, each market in its partition, trade ids that know no order. Prints
- * the seconds.
+ * receipts spread evenly from FIRST_NS to LAST_NS, each market in its partition, trade ids that know no order. With a
+ * RATE so many a second, received now. Prints the seconds.
  */
 #include <librdkafka/rdkafka.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "bench.h"
@@ -139,33 +140,51 @@ static void put(
 	}
 }
 
+static int64_t wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Sends number @i of the frames: to its market, and that to its partition. */
+static void send_one(rd_kafka_t *rk, char **argv, unsigned long long i, int64_t recv_ns)
+{
+	const int is_trade = strcmp(argv[3], "trade") == 0;
+	struct frame f = {.i = i, .recv_ns = recv_ns, .a = chance(i * 2 + 1), .b = chance(i * 2 + 2)};
+	const unsigned long long market = chance(f.a) % (unsigned long long)bench_number(argv[6]);
+
+	snprintf(f.ticker, sizeof(f.ticker), "%s-26NOV%02llu-T%05llu.99", series[market % 6], 1 + market / 6 % 28,
+	    10000 + market);
+	if (is_trade)
+		make_trade(&f);
+	else
+		make_delta(&f);
+	put(rk, argv[2], &f, is_trade ? "trade" : "orderbook_delta", is_trade ? "2" : "1",
+	    (int)(market % (unsigned long long)bench_number(argv[5])));
+}
+
 int main(int argc, char **argv)
 {
 	const double began = bench_now_s();
+	long long count, first, span, rate;
 	rd_kafka_t *rk;
 
-	if (argc != 9)
-		bench_die(argv[0], "BOOTSTRAP TOPIC trade|delta COUNT PARTITIONS MARKETS FIRST_NS LAST_NS");
+	if (argc != 9 && argc != 10)
+		bench_die(argv[0], "BOOTSTRAP TOPIC trade|delta COUNT PARTITIONS MARKETS FIRST_NS LAST_NS [RATE]");
+	count = bench_number(argv[4]);
+	first = bench_number(argv[7]);
+	span = bench_number(argv[8]) - first;
+	rate = argc == 10 ? bench_number(argv[9]) : 0;
 	rk = producer(argv[1]);
-	const int is_trade = strcmp(argv[3], "trade") == 0;
-	const unsigned long long count = (unsigned long long)bench_number(argv[4]);
-	const unsigned long long markets = (unsigned long long)bench_number(argv[6]);
-	const int partitions = (int)bench_number(argv[5]);
-	const long long first = bench_number(argv[7]), span = bench_number(argv[8]) - first;
+	for (long long i = 0; i < count; i++) {
+		const double early_s = rate > 0 ? (double)i / (double)rate - (bench_now_s() - began) : 0;
 
-	for (unsigned long long i = 0; i < count; i++) {
-		struct frame f = {.i = i, .a = chance(i * 2 + 1), .b = chance(i * 2 + 2)};
-		const unsigned long long market = chance(f.a) % markets;
-
-		f.recv_ns = first + (long long)((double)span * (double)i / (double)count);
-		snprintf(f.ticker, sizeof(f.ticker), "%s-26NOV%02llu-T%05llu.99", series[market % 6],
-		    1 + market / 6 % 28, 10000 + market);
-		if (is_trade)
-			make_trade(&f);
-		else
-			make_delta(&f);
-		put(rk, argv[2], &f, is_trade ? "trade" : "orderbook_delta", is_trade ? "2" : "1",
-		    (int)(market % (unsigned)partitions));
+		if (early_s > 0)
+			rd_kafka_poll(rk, 1 + (int)(early_s * 1000));
+		send_one(rk, argv, (unsigned long long)i,
+		    rate > 0 ? wall_ns() : first + (int64_t)((double)span * (double)i / (double)count));
 		if (i % 1000 == 0)
 			rd_kafka_poll(rk, 0);
 	}
