@@ -1,6 +1,6 @@
 # A menu. Each word is explained by `make help`; what it does stands in scripts/.
 PREFIX ?= /usr/local
-.PHONY: help build install run test simulate faults alerts sanitize fuzz fuzz-coverage mutants bench bench-quick sbom images image-test k8s-check fmt lint clean distclean
+.PHONY: help build install run test simulate faults alerts sanitize fuzz fuzz-coverage mutants bench bench-quick sbom images image-test k8s-check k8s-test fmt lint clean distclean
 
 # make help        this list
 help:
@@ -72,6 +72,10 @@ image-test:
 k8s-check:
 	@scripts/k8s-check.sh
 
+# make k8s-test    overlay dev lived with on a real one-node Kubernetes, prod and components admitted by it (root; the first time an hour)
+k8s-test:
+	@scripts/k8s-test.sh
+
 # make fmt         format the C sources in place
 fmt:
 	@scripts/lint.sh fmt
@@ -84,5 +88,6 @@ lint:
 clean:
 	@scripts/clean.sh
 distclean:
+	@[ ! -e build/k8s-cluster ] || scripts/k8s/cluster.sh down
 	@! mountpoint -q build/image/storage/overlay || umount -R build/image/storage/overlay
 	@rm -rf build

@@ -55,5 +55,5 @@ stage 'kustomize' render
 stage 'tests of what it made' env -C tests KMD_RENDERED="$rendered" ../build/venv/bin/python -m pytest component/test_manifests.py -q
 stage 'kube-score' score
 stage 'compose.yaml' compose
-stage 'hadolint' "$tools/python/bin/hadolint" docker/Dockerfile
+stage 'hadolint' "$tools/python/bin/hadolint" docker/Dockerfile tests/k8s/images/Dockerfile
 summary

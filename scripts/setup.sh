@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the profiles named, and nothing else: packages of the system, a Kafka broker under
 # build/kafka, a Python environment under build/venv. A second run finds everything there and takes no time.
-#   usage: scripts/setup.sh build|run|test|lint|faults|bench|image ...
+#   usage: scripts/setup.sh build|run|test|lint|faults|bench|image|k8s ...
 # Quiet unless something is installed or fails; the details are in build/setup.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,6 +65,7 @@ wanted_packages() {
         faults) echo valgrind libc6-dbg ;;
         bench) echo valgrind linux-perf util-linux ;;
         image) echo buildah podman runc mmdebstrap ;;
+        k8s) echo etcd-server containerd containernetworking-plugins iptables conntrack iproute2 tcpdump ;;
         *) die "unknown profile '$profile'" ;;
         esac
     done
@@ -208,7 +209,7 @@ install_newer_librdkafka() {
 python_for_venv() { if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else command -v python3; fi; }
 
 main() {
-    [ $# -gt 0 ] || die "usage: scripts/setup.sh build|run|test|lint|faults|bench|image ..."
+    [ $# -gt 0 ] || die "usage: scripts/setup.sh build|run|test|lint|faults|bench|image|k8s ..."
     mkdir -p build
     exec 9>build/.setup.lock
     flock 9
