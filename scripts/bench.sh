@@ -6,6 +6,7 @@ if [ "${1:-}" != --report ]; then
     scripts/setup.sh build run bench
     stage 'the programs' compile release
     stage 'the limits' compile bench bench_limits
+    stage 'the peers' scripts/bench-peers.sh
 fi
 PYTHONPATH=$PWD:$PWD/tests PYTHONDONTWRITEBYTECODE=1 build/venv/bin/python -m bench "$@"
 echo "report: bench/report/report.md"
