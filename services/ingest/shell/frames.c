@@ -58,7 +58,7 @@ static void send_letter(struct ingest *g, const struct kmd_delivery *d, const ch
 	kmd_kafka_topic_name(&g->conf.kafka, d->topic, topic);
 	memcpy(headers, d->headers, d->headers_count * sizeof(*headers));
 	more[0] = (struct kmd_header){"__connect.errors.topic", kmd_str_z(topic)};
-	more[1] = (struct kmd_header){"__connect.errors.stage", KMD_STR("produce")};
+	more[1] = (struct kmd_header){"__connect.errors.stage", KMD_STR("KAFKA_PRODUCE")};
 	more[2] = (struct kmd_header){"__connect.errors.exception.message", kmd_str_z(reason)};
 	if (kmd_producer_send(g->producer, KMD_TOPIC_DLQ, d->key, d->value, headers, d->headers_count + 3,
 		g->wall.ns / KMD_NS_PER_MS, 0) == 0)
