@@ -235,8 +235,7 @@ static void pump(struct ingest *g)
 	reported = kmd_producer_poll(g->producer, blocked ? INGEST_IDLE_MS : 0);
 	busy |= ingest_spooling_step(g, reported);
 	if (!busy && !blocked)
-		ingest_ws_wait(
-		    g->ws, kmd_producer_outstanding(g->producer, NULL) > 0 ? INGEST_IDLE_MS : INGEST_REST_MS);
+		ingest_ws_wait(g->ws, INGEST_IDLE_MS);
 }
 
 enum kmd_verdict ingest_step(void *service, const struct kmd_tick *tick)

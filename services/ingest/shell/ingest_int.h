@@ -33,8 +33,7 @@
  * in memory with what librdkafka keeps beside it. What waits longer waits in the ring, where it takes its own size. */
 #define INGEST_PRODUCER_BYTES (16 * 1024 * 1024)
 #define INGEST_TURN_EVENTS 2000 /* messages in one turn of the loop */
-#define INGEST_IDLE_MS 5        /* a turn without messages waits so long for one ... */
-#define INGEST_REST_MS 25       /* ... and so long while nothing is unacknowledged either */
+#define INGEST_IDLE_MS 5        /* a turn without messages waits so long for one */
 #define INGEST_CONNS_SPARE \
 	14 /* places for lineages: two a shard and so many more, for ended ones whose frames are not \
 	      all acknowledged */
