@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The platform on a real Kubernetes of one node, made here from sources in a network namespace of its own (scripts/k8s): overlay dev
-# rolled out and lived with, prod and every component admitted, a line each (tests/k8s). Needs root, and Go; the first time half an hour
-# to build, afterwards a quarter of one.
+# rolled out and lived with, prod and every component admitted, a line each (tests/k8s). Needs root, and Go; the first time it builds
+# Kubernetes and KEDA, which takes an hour on two cores.
 #   usage: scripts/k8s-test.sh [STEP...]   (of tests/k8s/story.py; KEEP=1 leaves the cluster up: scripts/k8s/cluster.sh down)
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || { echo 'k8s-test: a node needs root' >&2; exit 1; }

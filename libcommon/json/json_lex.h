@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What a string and a number are made of, for the scanner (kmd_json.c) and for who only skips (skip.c). */
+/*
+ * What a string and a number are made of, for the scanner (kmd_json.c), for who only skips (skip.c), and for who reads
+ * plain frames alone (sink_quick_scan.h).
+ */
 
 #define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 

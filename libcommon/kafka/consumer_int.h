@@ -81,8 +81,8 @@ void consumer_unassign(struct kmd_consumer *c, const struct kmd_tp *tps, size_t 
  */
 void consumer_leave(struct kmd_consumer *c);
 /**
- * Waits for the group's first answer, at most 3 s, its records thrown away; false when none came. librdkafka before 2.3
- * aborts the process when a member is closed that has none (its issue 4312).
+ * Waits for the group's first answer, at most 3 s, its records thrown away; false when none came. librdkafka 2.0 aborts
+ * the process when a member is closed that has none (its issue 4312).
  */
 bool consumer_await_answer(struct kmd_consumer *c);
 

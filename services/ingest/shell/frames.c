@@ -5,7 +5,7 @@
 #include "ingest_int.h"
 #include "kmd_mem.h"
 
-/* A reference names a place in g->conns (from 1) and a frame number; 0 is a record of `feed`. */
+/* A reference names a place in g->conns (from 1) and a frame number; 0 is a record of `feed` or `dlq`. */
 #define REF_SLOT_SHIFT 48
 
 uint64_t ingest_ref(const struct ingest *g, const struct ingest_conn *conn, int64_t n)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "json_lex.h"
 #include "kmd_str.h"
 
 /*
@@ -16,8 +17,6 @@ struct scan {
 	const char *p, *end;
 	bool bad;
 };
-
-#define SCAN_EACH(b) (UINT64_C(0x0101010101010101) * (b))
 
 static inline void scan_byte(struct scan *s, char c)
 {
@@ -36,21 +35,15 @@ static inline bool scan_more(struct scan *s)
 	return true;
 }
 
-static inline uint64_t scan_zero_bytes(uint64_t w)
-{
-	return (w - SCAN_EACH(0x01)) & ~w & SCAN_EACH(0x80);
-}
-
-/* First quote, backslash, control byte or byte above ASCII at or behind p. */
+/* First quote, backslash, control byte or byte above ASCII at or behind p: skip_plain() of plainer text. */
 static inline const char *scan_plain(const char *p, const char *end)
 {
-	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest hit is the first byte");
 	while (end - p >= 8) {
 		uint64_t w;
 
 		memcpy(&w, p, sizeof(w));
-		const uint64_t odd = (((w - SCAN_EACH(0x20)) & ~w) | w) & SCAN_EACH(0x80);
-		const uint64_t hits = odd | scan_zero_bytes(w ^ SCAN_EACH('"')) | scan_zero_bytes(w ^ SCAN_EACH('\\'));
+		const uint64_t odd = (((w - EACH_BYTE(0x20)) & ~w) | w) & EACH_BYTE(0x80);
+		const uint64_t hits = odd | zero_bytes(w ^ EACH_BYTE('"')) | zero_bytes(w ^ EACH_BYTE('\\'));
 
 		if (hits)
 			return p + __builtin_ctzll(hits) / 8;
